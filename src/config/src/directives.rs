@@ -313,6 +313,10 @@ mod tests {
         if std::env::var_os("KRAIT_WRITE_DOCS").is_some() {
             std::fs::write(path, reference()).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), reference(), "run with KRAIT_WRITE_DOCS=1");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap_or_default(),
+            reference(),
+            "run with KRAIT_WRITE_DOCS=1"
+        );
     }
 }

@@ -7,7 +7,22 @@ use krait_protocol::limits;
 use krait_protocol::start::Identity;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// Key of the fingerprints; random per process family, so that nobody can prepare a `.htaccess` that looks like
+/// another's.
+static KEY: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+/// Sets the key. To be called once, before anything is configured.
+pub fn set_fingerprint_key(key: [u64; 2]) {
+    KEY[0].store(key[0], Ordering::Relaxed);
+    KEY[1].store(key[1], Ordering::Relaxed);
+}
+
+fn hasher() -> SipHasher13 {
+    SipHasher13::new_with_keys(KEY[0].load(Ordering::Relaxed), KEY[1].load(Ordering::Relaxed))
+}
 
 /// Where in the URL space an application stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,7 +49,10 @@ pub struct Context<'a> {
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("base", &self.base).field("mount", &self.mount).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("base", &self.base)
+            .field("mount", &self.mount)
+            .finish_non_exhaustive()
     }
 }
 
@@ -114,7 +132,7 @@ impl Layer {
             ));
         }
         self.set(directive.id, words, context)?;
-        let mut hasher = SipHasher13::new();
+        let mut hasher = hasher();
         (self.fingerprint, directive.word(), words, &context.base, &context.mount).hash(&mut hasher);
         self.fingerprint = hasher.finish128().as_u128().max(1);
         Ok(())
@@ -140,8 +158,9 @@ impl Layer {
             }
             Id::Python => self.python = Some(parse::path(&context.base, first)?),
             Id::Path => {
-                self.path =
-                    Some(words.iter().map(|word| parse::path(&context.base, word)).collect::<Result<_, _>>()?);
+                self.path = Some(
+                    words.iter().map(|word| parse::path(&context.base, word)).collect::<Result<_, _>>()?,
+                );
             }
             Id::Env => self.set_env(words)?,
             Id::Processes => {
@@ -200,7 +219,7 @@ pub fn merged_fingerprint(outer: u128, inner: u128) -> u128 {
     match (outer, inner) {
         (one, 0) | (0, one) => one,
         (outer, inner) => {
-            let mut hasher = SipHasher13::new();
+            let mut hasher = hasher();
             (outer, inner).hash(&mut hasher);
             hasher.finish128().as_u128().max(1)
         }

@@ -8,7 +8,8 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = &text[digits.len()..];
-    let wrong = || format!("'{text}' is not a time; write seconds, or a number with ms, s, m or h, such as 30s");
+    let wrong =
+        || format!("'{text}' is not a time; write seconds, or a number with ms, s, m or h, such as 30s");
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     let millis = match unit {
         "" | "s" => 1000,

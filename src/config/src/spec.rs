@@ -1,6 +1,6 @@
 //! What a stack of layers means: the immutable description of an application, and how its requests are treated.
 
-use crate::layer::{App, Layer, Mount, User};
+use crate::layer::{App, Layer, Manager, Mount, User};
 use krait_protocol::limits;
 use krait_protocol::start::{AppPlan, Identity, Target};
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,11 @@ impl AppSpec {
         within(self.queue, 1, limits::MAX_QUEUE, "KraitQueue")?;
         within(self.slots(), 1, limits::MAX_SLOTS, "KraitProcesses times KraitThreads")?;
         let absolute = |path: &String, what| {
-            if path.starts_with('/') && !path.contains('\0') { Ok(()) } else { Err(SpecError::Unusable(what)) }
+            if path.starts_with('/') && !path.contains('\0') {
+                Ok(())
+            } else {
+                Err(SpecError::Unusable(what))
+            }
         };
         if let Target::Path(path) = &self.plan.target {
             absolute(path, "KraitApp")?;
@@ -157,6 +161,12 @@ impl<'a> Effective<'a> {
     #[must_use]
     pub fn app(&self) -> Option<&'a App> {
         self.find(|layer| layer.app.as_ref()).and_then(Option::as_ref)
+    }
+
+    /// The manager's program, where `KraitManager` names one.
+    #[must_use]
+    pub fn manager(&self) -> Option<&'a Manager> {
+        self.find(|layer| layer.manager.as_ref())
     }
 
     /// How requests for an application at `mount` are treated.

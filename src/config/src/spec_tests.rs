@@ -20,8 +20,10 @@ fn the_innermost_layer_that_says_something_holds() {
         Mount::Server,
         &["KraitThreads 2", "KraitProcesses 2", "KraitEnv A 1", "KraitEnv B 1", "KraitPath x y"],
     );
-    let inner =
-        layer(Mount::Location("/s".into()), &["KraitApp a.py", "KraitThreads 3", "KraitEnv B 2", "KraitPath z"]);
+    let inner = layer(
+        Mount::Location("/s".into()),
+        &["KraitApp a.py", "KraitThreads 3", "KraitEnv B 2", "KraitPath z"],
+    );
     let spec = spec(&[&outer, &inner], None).unwrap();
     assert_eq!((spec.plan.threads, spec.processes_min, spec.processes_max), (3, 2, 4));
     assert_eq!(spec.env, [("A".into(), "1".into()), ("B".into(), "2".into())]);

@@ -93,7 +93,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_a_sentence() {
-        for text in ["app.py:create()", "shop:", "shop:a b", "import:shop", "import:", "a-b:app", "app:1x", ""] {
+        for text in
+            ["app.py:create()", "shop:", "shop:a b", "import:shop", "import:", "a-b:app", "app:1x", ""]
+        {
             let error = parse(text, "/b").unwrap_err();
             assert!(error.len() > 10, "{text}: {error}");
         }

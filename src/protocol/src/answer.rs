@@ -41,7 +41,11 @@ impl<'b> HeadWriter<'b> {
     pub fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), ProtocolError> {
         let count = usize::from(self.count) + 1;
         if count > MAX_HEADERS {
-            return Err(ProtocolError::TooLarge { what: "number of headers", size: count, limit: MAX_HEADERS });
+            return Err(ProtocolError::TooLarge {
+                what: "number of headers",
+                size: count,
+                limit: MAX_HEADERS,
+            });
         }
         let name_length = u16::try_from(name.len()).ok().filter(|_| name.len() <= MAX_NAME_BYTES).ok_or(
             ProtocolError::TooLarge { what: "header name", size: name.len(), limit: MAX_NAME_BYTES },

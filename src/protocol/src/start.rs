@@ -135,8 +135,18 @@ pub struct StartFailure {
 impl StartFailure {
     /// A failure with its texts cut to [`MAX_FAILURE_TEXT_BYTES`].
     #[must_use]
-    pub fn new(step: Step, summary: impl Into<String>, advice: impl Into<String>, detail: impl Into<String>) -> Self {
-        StartFailure { step, summary: cut(summary.into()), advice: cut(advice.into()), detail: cut(detail.into()) }
+    pub fn new(
+        step: Step,
+        summary: impl Into<String>,
+        advice: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        StartFailure {
+            step,
+            summary: cut(summary.into()),
+            advice: cut(advice.into()),
+            detail: cut(detail.into()),
+        }
     }
 
     /// Reads the plain form, which a script too old or too broken for the extension can write in one `os.write`:

@@ -114,8 +114,7 @@ fn a_failure_reaches_who_waits() {
     model(|| {
         let board = Board::new(0, 1);
         let other = board.clone();
-        let thread =
-            thread::spawn(move || other.pool().wait(ChildId(1), Instant::now() + FAR, || {}));
+        let thread = thread::spawn(move || other.pool().wait(ChildId(1), Instant::now() + FAR, || {}));
         board.app.state.store(AppState::Failed as u32, Ordering::SeqCst);
         board.app.event.notify_all();
         assert_eq!(thread.join().unwrap(), Waited::Failed);
@@ -173,7 +172,11 @@ fn closing_meets_a_lease_at_any_moment() {
         let closed = board.pool().close(0);
         let released = thread.join().unwrap();
         assert_eq!(board.word(0).state, State::Closed);
-        assert_eq!(closed == Some(State::Leased), released == Some(Released::Drained), "who tells the manager?");
+        assert_eq!(
+            closed == Some(State::Leased),
+            released == Some(Released::Drained),
+            "who tells the manager?"
+        );
     });
 }
 

@@ -121,9 +121,9 @@ impl Ledger {
         let words = &self.board.layout().words;
         let slots = first_fit(&used(|entry| &entry.slots), slots, MAX_SLOTS, |slot| {
             // A lease from an earlier manager's time.
-            words.get(slot).is_some_and(|word| {
-                Word::from_bits(word.load(Ordering::Acquire)).state != State::Leased
-            })
+            words
+                .get(slot)
+                .is_some_and(|word| Word::from_bits(word.load(Ordering::Acquire)).state != State::Leased)
         })?;
         let places = first_fit(&used(|entry| &entry.places), places, MAX_PLACES, |_| true)?;
         let layout = self.board.layout();
@@ -232,7 +232,8 @@ impl Ledger {
     /// A slot's word now.
     #[must_use]
     pub fn word(&self, slot: u32) -> Word {
-        let bits = self.board.layout().words.get(slot as usize).map_or(0, |word| word.load(Ordering::Acquire));
+        let bits =
+            self.board.layout().words.get(slot as usize).map_or(0, |word| word.load(Ordering::Acquire));
         Word::from_bits(bits)
     }
 

@@ -132,10 +132,8 @@ impl Scoreboard {
             let first = first as usize;
             Some(first..first.checked_add(count as usize)?)
         };
-        let slots =
-            range(entry.first_slot.load(Ordering::Acquire), entry.slots.load(Ordering::Acquire))?;
-        let places =
-            range(entry.first_place.load(Ordering::Acquire), entry.places.load(Ordering::Acquire))?;
+        let slots = range(entry.first_slot.load(Ordering::Acquire), entry.slots.load(Ordering::Acquire))?;
+        let places = range(entry.first_place.load(Ordering::Acquire), entry.places.load(Ordering::Acquire))?;
         Some(Pool {
             app: entry,
             first_slot: u32::try_from(slots.start).ok()?,
@@ -164,7 +162,10 @@ impl Scoreboard {
     /// End of a slot's last request, monotonic milliseconds; 0 where there was none.
     #[must_use]
     pub fn last_used_ms(&self, slot: u32) -> u64 {
-        self.layout().records.get(slot as usize).map_or(0, |record| record.last_used_ms.load(Ordering::Relaxed))
+        self.layout()
+            .records
+            .get(slot as usize)
+            .map_or(0, |record| record.last_used_ms.load(Ordering::Relaxed))
     }
 
     /// Requests that ended on a slot since the memory was made.

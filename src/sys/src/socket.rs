@@ -1,5 +1,6 @@
 //! Unix socketpairs (`unix(7)`): bytes, packets, and descriptors passed with `SCM_RIGHTS`.
 
+use crate::check;
 use std::io::{self, IoSlice};
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -37,10 +38,6 @@ pub struct Received {
     pub truncated: bool,
 }
 
-fn check(result: libc::c_int) -> io::Result<()> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
 fn pair(kind: libc::c_int) -> io::Result<(OwnedFd, OwnedFd)> {
     let mut fds = [-1; 2];
     // SAFETY: `fds` has room for the two descriptors that the call writes.
@@ -72,6 +69,7 @@ fn set<T>(fd: BorrowedFd<'_>, option: libc::c_int, value: &T) -> io::Result<()> 
     check(unsafe {
         libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const *value).cast(), length)
     })
+    .map(drop)
 }
 
 /// Makes a receiver learn each packet's sender.
@@ -80,6 +78,15 @@ fn set<T>(fd: BorrowedFd<'_>, option: libc::c_int, value: &T) -> io::Result<()> 
 /// `setsockopt(2)`'s.
 pub fn ask_credentials(fd: BorrowedFd<'_>) -> io::Result<()> {
     set(fd, libc::SO_PASSCRED, &1i32)
+}
+
+/// Has the kernel refuse descriptors that somebody sends to this socket, so that a hostile peer cannot hand us one
+/// whose closing takes time. Best effort: before Linux 6.16 they arrive and are closed by the receiver.
+pub fn refuse_descriptors(fd: BorrowedFd<'_>) {
+    const SO_PASSRIGHTS: libc::c_int = 83;
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")) {
+        drop(set(fd, SO_PASSRIGHTS, &0i32));
+    }
 }
 
 /// Bounds how long a blocking receive and send wait; they then fail with `WouldBlock`. Zero waits for ever.
@@ -277,6 +284,20 @@ mod tests {
         assert!(got.truncated);
         drop((got, one));
         assert_eq!(receive(two.as_fd(), &mut [0; 8], true).unwrap().length, 0, "a copy stayed open");
+    }
+
+    #[test]
+    fn a_refused_descriptor_does_not_arrive() {
+        let (left, right) = packet_pair().unwrap();
+        let (one, _two) = stream_pair().unwrap();
+        refuse_descriptors(right.as_fd());
+        let sent = send(left.as_fd(), &[IoSlice::new(b"x")], &[one.as_fd()], false);
+        if sent.is_ok() {
+            // An older kernel: it arrives, and the receiver closes it.
+            assert_eq!(receive_packet(right.as_fd(), &mut [0; 8], true).unwrap().length, 1);
+        }
+        send(left.as_fd(), &[IoSlice::new(b"y")], &[], false).unwrap();
+        assert_eq!(receive_packet(right.as_fd(), &mut [0; 8], true).unwrap().length, 1);
     }
 
     #[test]

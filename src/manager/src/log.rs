@@ -1,0 +1,115 @@
+//! Lines for httpd's error log, in its own style, on standard error.
+
+use krait_sys::clock::{LocalTime, local_now};
+use std::io::Write as _;
+
+/// Longest line; more is cut.
+const MAX_LINE_BYTES: usize = 10 << 10;
+
+/// How bad it is, in httpd's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Error,
+    Notice,
+    Info,
+}
+
+impl Level {
+    const fn word(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Notice => "notice",
+            Level::Info => "info",
+        }
+    }
+}
+
+/// Writes one line. `tag` is the number after `KRT`; each number stands at one place in the sources.
+fn write(level: Level, tag: u16, text: &str) {
+    let line = compose(local_now(), level, std::process::id(), tag, text);
+    // One write, so that lines of several processes do not mix. If the log is gone there is nowhere to tell it.
+    drop(std::io::stderr().write_all(line.as_bytes()));
+}
+
+pub(crate) fn error(tag: u16, text: &str) {
+    write(Level::Error, tag, text);
+}
+
+pub(crate) fn notice(tag: u16, text: &str) {
+    write(Level::Notice, tag, text);
+}
+
+pub(crate) fn info(tag: u16, text: &str) {
+    write(Level::Info, tag, text);
+}
+
+fn compose(time: Option<LocalTime>, level: Level, pid: u32, tag: u16, text: &str) -> String {
+    let mut line = String::with_capacity(text.len() + 80);
+    if let Some(time) = time {
+        push_time(&mut line, time);
+    }
+    line.push_str(&format!("[krait:{}] [pid {pid}] KRT{tag:04}: ", level.word()));
+    push_clean(&mut line, text);
+    line.push('\n');
+    line
+}
+
+fn push_time(line: &mut String, time: LocalTime) {
+    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let name = |names: &'static [&'static str], number: i32| {
+        usize::try_from(number).ok().and_then(|number| names.get(number)).copied().unwrap_or("???")
+    };
+    let (day, month) = (name(&DAYS, time.weekday), name(&MONTHS, time.month - 1));
+    line.push_str(&format!(
+        "[{day} {month} {:02} {:02}:{:02}:{:02}.{:06} {}] ",
+        time.day, time.hour, time.minute, time.second, time.microsecond, time.year
+    ));
+}
+
+/// Appends a text in which nothing can fake a line or steer a terminal, cut to [`MAX_LINE_BYTES`].
+fn push_clean(line: &mut String, text: &str) {
+    let limit = line.len() + MAX_LINE_BYTES;
+    for letter in text.chars() {
+        if line.len() >= limit {
+            line.push_str("...");
+            return;
+        }
+        if letter.is_control() && letter != '\t' {
+            line.push_str(&format!("\\x{:02x}", u32::from(letter)));
+        } else {
+            line.push(letter);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_looks_like_httpds() {
+        let time = LocalTime {
+            year: 2026,
+            month: 11,
+            day: 7,
+            weekday: 6,
+            hour: 2,
+            minute: 33,
+            second: 24,
+            microsecond: 98_765,
+        };
+        assert_eq!(
+            compose(Some(time), Level::Error, 4107, 301, "manager stopped"),
+            "[Sat Nov 07 02:33:24.098765 2026] [krait:error] [pid 4107] KRT0301: manager stopped\n"
+        );
+    }
+
+    #[test]
+    fn nothing_fakes_a_line() {
+        let line = compose(None, Level::Info, 1, 1, "a\nb\x1b[0m\u{9b}c\td");
+        assert_eq!(line, "[krait:info] [pid 1] KRT0001: a\\x0ab\\x1b[0m\\x9bc\td\n");
+        assert!(compose(None, Level::Info, 1, 1, &"x".repeat(1 << 20)).len() < MAX_LINE_BYTES + 100);
+    }
+}

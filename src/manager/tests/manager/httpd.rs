@@ -1,0 +1,412 @@
+//! A stand-in for httpd: the parent that starts kraitd, and its children, each a view of the scoreboard and a channel.
+
+use krait_config::AppSpec;
+use krait_protocol::control::{self, ChildToManager, ManagerToChild, ParentToManager, Policy, ReturnReason};
+use krait_protocol::frame::{self, Kind};
+use krait_protocol::limits::VERSION;
+use krait_protocol::request::{Body, RequestWriter};
+use krait_protocol::start::{AppPlan, Identity, Target};
+use krait_scoreboard::Scoreboard;
+use krait_scoreboard::memory::AppRef;
+use krait_scoreboard::pool::{Lease, Waited};
+use krait_scoreboard::word::ChildId;
+use krait_sys::socket;
+use std::fs::File;
+use std::io::{BufRead, BufReader, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes; only a failing test waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers with what the path asks for.
+pub(crate) const APP: &str = r#"
+import os, sys, time, subprocess
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/pid":
+        body = str(os.getpid())
+    elif path == "/env":
+        body = repr(sorted(os.environ.items()))
+    elif path == "/me":
+        body = repr((os.getresuid(), os.getresgid(), sorted(os.getgroups()), os.getcwd()))
+    elif path == "/status":
+        body = open("/proc/self/status").read()
+    elif path == "/fds":
+        body = repr(sorted(os.listdir("/proc/self/fd")))
+    elif path == "/hang":
+        time.sleep(600)
+    elif path == "/stray":
+        body = str(subprocess.Popen(["/bin/sleep", "600"], start_new_session=True).pid)
+    elif path == "/flood":
+        for _ in range(20000):
+            print("flood " * 10)
+        body = "flooded"
+    else:
+        body = "hello"
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [body.encode()]
+"#;
+
+pub(crate) fn pid(text: &str) -> u32 {
+    text.parse().unwrap()
+}
+
+/// A folder with kraitd, krait-spawn and the Python package, as they are installed.
+fn installation() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let kraitd = Path::new(env!("CARGO_BIN_EXE_kraitd"));
+        let built = kraitd.parent().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "krait-spawn", "-p", "krait-worker"]).current_dir(source);
+        build.env("CARGO_TARGET_DIR", built.parent().unwrap());
+        assert!(build.status().unwrap().success());
+        let place = std::env::temp_dir().join(format!("krait-installation-{}", std::process::id()));
+        let package = place.join("python/krait");
+        std::fs::create_dir_all(&package).unwrap();
+        for program in ["kraitd", "krait-spawn"] {
+            std::fs::copy(built.join(program), place.join(program)).unwrap();
+        }
+        std::fs::copy(built.join("lib_krait.so"), package.join("_krait.abi3.so")).unwrap();
+        for file in std::fs::read_dir(source.join("../worker/python/krait")).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), package.join(file.file_name())).unwrap();
+            }
+        }
+        place
+    })
+}
+
+pub(crate) struct Httpd {
+    pub(crate) kraitd: Child,
+    ours: OwnedFd,
+    managers: OwnedFd,
+    scoreboard: OwnedFd,
+    log: Receiver<String>,
+    log_end: File,
+    /// Every line so far.
+    pub(crate) lines: Vec<String>,
+    /// The application's folder.
+    pub(crate) folder: tempfile::TempDir,
+}
+
+fn start_kraitd(managers: &OwnedFd, log: &File) -> Child {
+    Command::new(installation().join("kraitd"))
+        .stdin(Stdio::from(managers.try_clone().unwrap()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(log.try_clone().unwrap()))
+        .spawn()
+        .unwrap()
+}
+
+impl Httpd {
+    /// Starts kraitd for an application with this source.
+    pub(crate) fn start(source: &str) -> Httpd {
+        Self::start_as(source, vec![])
+    }
+
+    pub(crate) fn start_as(source: &str, identities: Vec<Identity>) -> Httpd {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("app.py"), source).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), mode).unwrap();
+        let (ours, managers) = socket::packet_pair().unwrap();
+        socket::ask_credentials(managers.as_fd()).unwrap();
+        let (reader, writer) = krait_sys::descriptor::pipe().unwrap();
+        let log_end = File::from(writer);
+        let kraitd = start_kraitd(&managers, &log_end);
+        let (send, log) = channel();
+        std::thread::spawn(move || {
+            let mut lines = Blocking(reader);
+            let mut lines = BufReader::new(&mut lines).lines();
+            while let Some(Ok(line)) = lines.next() {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let scoreboard = Scoreboard::create().unwrap();
+        let mut httpd = Httpd { kraitd, ours, managers, scoreboard, log, log_end, lines: vec![], folder };
+        httpd.policy(identities, &[]);
+        httpd
+    }
+
+    /// A new kraitd in place of one that died.
+    pub(crate) fn start_again(&mut self) {
+        self.kraitd.wait().unwrap();
+        self.kraitd = start_kraitd(&self.managers, &self.log_end);
+        self.policy(vec![], &[]);
+    }
+
+    pub(crate) fn tell(&self, message: &ParentToManager, descriptors: &[BorrowedFd<'_>]) {
+        send(&self.ours, message, descriptors);
+    }
+
+    pub(crate) fn policy(&mut self, identities: Vec<Identity>, prestarts: &[&AppSpec]) {
+        let parent_pid = std::process::id();
+        let policy = Policy { version: VERSION, generation: 1, parent_pid, identities };
+        self.tell(&ParentToManager::Policy(policy), &[self.scoreboard.as_fd(), self.log_end.as_fd()]);
+        for spec in prestarts {
+            self.tell(&ParentToManager::Prestart(spec.encode().unwrap()), &[]);
+        }
+        self.tell(&ParentToManager::PolicyEnd, &[]);
+    }
+
+    /// What to run: the application, by the system's Python.
+    pub(crate) fn spec(&self) -> AppSpec {
+        let directory = self.folder.path().display().to_string();
+        AppSpec {
+            plan: AppPlan {
+                name: "shop".into(),
+                target: Target::Path(format!("{directory}/app.py")),
+                callable: None,
+                directory,
+                path: vec![],
+                threads: 1,
+                multiprocess: true,
+                preload: true,
+            },
+            identity: None,
+            env: vec![("GREETING".into(), "hello".into())],
+            interpreters: vec!["/usr/bin/python3".into()],
+            interpreter_named: false,
+            processes_min: 0,
+            processes_max: 2,
+            queue: 10,
+            start_timeout: Duration::from_secs(20),
+            idle_timeout: None,
+            grace_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// A httpd child.
+    pub(crate) fn child(&self) -> HttpdChild {
+        let (ours, theirs) = socket::packet_pair().unwrap();
+        self.tell(&ParentToManager::Child, &[theirs.as_fd()]);
+        drop(theirs);
+        let board = Scoreboard::map(self.scoreboard.as_fd()).unwrap();
+        let mut child = HttpdChild { channel: ours, board, id: ChildId(0) };
+        match child.ask(&ChildToManager::Hello { version: VERSION }).0 {
+            ManagerToChild::Welcome { child: id } => child.id = ChildId(id),
+            other => panic!("{other:?}"),
+        }
+        child
+    }
+
+    /// Waits for a log line that contains all of these.
+    pub(crate) fn line(&mut self, parts: &[&str]) -> String {
+        let limit = Instant::now() + PATIENCE;
+        loop {
+            match self.log.recv_timeout(limit.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.lines.push(line.clone());
+                    if parts.iter().all(|part| line.contains(part)) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("no line with {parts:?} in\n{}", self.lines.join("\n")),
+            }
+        }
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(crate) fn stop(mut self) {
+        krait_sys::pidfd::Process::open(self.kraitd.id()).unwrap().signal(libc::SIGTERM).unwrap();
+        self.line(&["KRT0301"]);
+        assert!(self.kraitd.wait().unwrap().success());
+    }
+}
+
+impl Drop for Httpd {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            while let Ok(line) = self.log.try_recv() {
+                self.lines.push(line);
+            }
+            eprintln!("{}", self.lines.join("\n"));
+        }
+        if let Ok(None) = self.kraitd.try_wait()
+            && let Ok(process) = krait_sys::pidfd::Process::open(self.kraitd.id())
+        {
+            drop(process.signal(libc::SIGTERM));
+            drop(self.kraitd.wait());
+        }
+    }
+}
+
+pub(crate) struct HttpdChild {
+    channel: OwnedFd,
+    pub(crate) board: Scoreboard,
+    pub(crate) id: ChildId,
+}
+
+/// A leased slot with its socket.
+pub(crate) struct Leased {
+    pub(crate) app: AppRef,
+    pub(crate) lease: Lease,
+    pub(crate) slot: u32,
+    pub(crate) socket: OwnedFd,
+}
+
+impl HttpdChild {
+    pub(crate) fn tell(&self, message: &ChildToManager) {
+        send(&self.channel, message, &[]);
+    }
+
+    pub(crate) fn ask(&self, message: &ChildToManager) -> (ManagerToChild, Vec<OwnedFd>) {
+        self.tell(message);
+        let mut buffer = vec![0; 1 << 17];
+        let got = socket::receive_packet(self.channel.as_fd(), &mut buffer, true).unwrap();
+        assert!(got.length > 0, "the manager has closed the channel");
+        (control::decode(&buffer[..got.length]).unwrap(), got.descriptors)
+    }
+
+    /// Whether the manager has ended the conversation.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        socket::receive_packet(self.channel.as_fd(), &mut [0; 64], true).is_ok_and(|got| got.length == 0)
+    }
+
+    pub(crate) fn resolve(&self, spec: &AppSpec) -> Result<AppRef, String> {
+        match self.ask(&ChildToManager::Resolve(spec.encode().unwrap())).0 {
+            ManagerToChild::Resolved { app, generation } => Ok(AppRef { index: app, generation }),
+            ManagerToChild::Refused { reason } => Err(reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Leases a slot, waiting for it as a request does.
+    pub(crate) fn lease(&self, app: AppRef) -> Result<Leased, Waited> {
+        self.lease_within(app, PATIENCE)
+    }
+
+    pub(crate) fn lease_within(&self, app: AppRef, time: Duration) -> Result<Leased, Waited> {
+        loop {
+            let pool = self.board.pool(app).unwrap();
+            let demand = || {
+                if pool.may_tell_demand() {
+                    self.tell(&ChildToManager::Demand { app: app.index, generation: app.generation });
+                }
+            };
+            let lease = match pool.wait(self.id, Instant::now() + time, demand) {
+                Waited::Leased(lease) => lease,
+                other => return Err(other),
+            };
+            let slot = pool.slot_number(&lease);
+            self.board.note_start(slot, krait_sys::clock::monotonic_ms());
+            match self.ask(&ChildToManager::FetchSlot { slot, generation: lease.generation }) {
+                (ManagerToChild::Slot, mut fds) => {
+                    return Ok(Leased { app, lease, slot, socket: fds.pop().unwrap() });
+                }
+                (ManagerToChild::SlotGone, _) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub(crate) fn release(&self, leased: &Leased) {
+        self.board.note_end(leased.slot, krait_sys::clock::monotonic_ms());
+        let pool = self.board.pool(leased.app).unwrap();
+        if pool.release(self.id, &leased.lease) == krait_scoreboard::pool::Released::Drained {
+            self.returned(leased, ReturnReason::Drained);
+        }
+    }
+
+    /// Gives a lease back as broken.
+    pub(crate) fn spoil(&self, leased: &Leased, reason: ReturnReason) {
+        let _ = self.board.pool(leased.app).unwrap().spoil(self.id, &leased.lease);
+        self.returned(leased, reason);
+    }
+
+    fn returned(&self, leased: &Leased, reason: ReturnReason) {
+        let (slot, generation) = (leased.slot, leased.lease.generation);
+        self.tell(&ChildToManager::Returned { slot, generation, reason });
+    }
+
+    /// A request for a path, and the body of its answer.
+    pub(crate) fn get(&self, app: AppRef, path: &str) -> String {
+        let leased = self.lease(app).unwrap();
+        leased.request(path);
+        let body = leased.answer().unwrap();
+        self.release(&leased);
+        body
+    }
+}
+
+impl Leased {
+    pub(crate) fn request(&self, path: &str) {
+        let mut out = Vec::new();
+        let mut writer = RequestWriter::new(&mut out, 1, 0);
+        for (name, value) in [
+            ("REQUEST_METHOD", "GET"),
+            ("SCRIPT_NAME", ""),
+            ("PATH_INFO", path),
+            ("QUERY_STRING", ""),
+            ("SERVER_NAME", "localhost"),
+            ("SERVER_PORT", "80"),
+            ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ] {
+            writer.variable(name.as_bytes(), value.as_bytes()).unwrap();
+        }
+        writer.finish(Body::None).unwrap();
+        socket::send(self.socket.as_fd(), &[IoSlice::new(&out)], &[], true).unwrap();
+    }
+
+    /// The body of the answer; `None` where the worker went away.
+    pub(crate) fn answer(&self) -> Option<String> {
+        let (mut bytes, mut body) = (Vec::new(), Vec::new());
+        let limit = Instant::now() + PATIENCE;
+        while Instant::now() < limit {
+            let mut buffer = [0; 1 << 16];
+            match socket::receive(self.socket.as_fd(), &mut buffer, true) {
+                Ok(got) if got.length == 0 => return None,
+                Ok(got) => bytes.extend_from_slice(&buffer[..got.length]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                Err(_) => return None,
+            }
+            while let Some((header, payload, used)) = frame::split(&bytes).unwrap() {
+                match header.kind {
+                    Kind::Data => body.extend_from_slice(payload),
+                    Kind::End => return Some(String::from_utf8(body).unwrap()),
+                    _ => {}
+                }
+                bytes.drain(..used);
+            }
+        }
+        panic!("no answer");
+    }
+}
+
+fn send<M: serde::Serialize>(fd: &OwnedFd, message: &M, descriptors: &[BorrowedFd<'_>]) {
+    let packet = control::encode(message).unwrap();
+    socket::send(fd.as_fd(), &[IoSlice::new(&packet)], descriptors, true).unwrap();
+}
+
+/// Reads a non-blocking pipe as if it blocked.
+struct Blocking(OwnedFd);
+
+impl std::io::Read for &mut Blocking {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        krait_sys::descriptor::readable(self.0.as_fd(), -1)?;
+        krait_sys::descriptor::read(self.0.as_fd(), buffer)
+    }
+}
+
+/// Waits until a process is gone, collected and all.
+pub(crate) fn wait_gone(pid: u32, time: Duration) {
+    let limit = Instant::now() + time;
+    if let Ok(process) = krait_sys::pidfd::Process::open(pid) {
+        let left = i32::try_from(limit.saturating_duration_since(Instant::now()).as_millis()).unwrap();
+        assert!(
+            krait_sys::descriptor::readable(process.as_fd(), left).unwrap(),
+            "process {pid} is still there"
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! kraitd as a whole: real processes, a real Python, and a stand-in for httpd.
+#![expect(
+    clippy::tests_outside_test_module,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is all test"
+)]
+
+mod hostile;
+mod httpd;
+mod identity;
+mod life;
+mod starts;

@@ -1,0 +1,137 @@
+//! The child's control channel with the manager: questions with one answer each, and notices.
+//!
+//! The channel is made by the child, which posts the manager's end over the channel that it inherited from the
+//! parent. When the manager dies, the channel ends; the next question makes a new one, which the next manager finds.
+
+use krait_protocol::control::{self, ChildToManager, ManagerToChild, ParentToManager};
+use krait_protocol::limits;
+use krait_scoreboard::word::ChildId;
+use krait_sys::socket;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the manager may take for an answer. It never waits for anybody itself, so this is generous.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After a channel could not be made, others do not try for this long: each try holds its threads.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A connected channel and the number that the manager gave us on it.
+#[derive(Debug)]
+struct Connection {
+    end: OwnedFd,
+    child: ChildId,
+}
+
+/// The channel; shared by the child's threads, one question at a time.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    /// `None` where httpd could not start a manager.
+    parent_end: Option<BorrowedFd<'static>>,
+    connection: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Connection>,
+    /// Until when not to try, and why.
+    pause: Option<(Instant, String)>,
+}
+
+impl Channel {
+    pub(crate) fn new(parent_end: Option<BorrowedFd<'static>>) -> Self {
+        Channel { parent_end, connection: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Our number with the present manager.
+    pub(crate) fn child(&self) -> io::Result<ChildId> {
+        let mut guard = self.lock();
+        Ok(self.connected(&mut guard)?.child)
+    }
+
+    /// Asks and waits for the answer; a channel that has ended is made anew once.
+    pub(crate) fn ask(&self, question: &ChildToManager) -> io::Result<(ManagerToChild, Option<OwnedFd>)> {
+        let packet = control::encode(question).map_err(io::Error::other)?;
+        let mut guard = self.lock();
+        let is_fresh = guard.connection.is_none();
+        let connection = self.connected(&mut guard)?;
+        match exchange(connection.end.as_fd(), &packet) {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                // What might still come would answer the wrong question.
+                guard.connection = None;
+                if is_fresh {
+                    return Err(error);
+                }
+                let connection = self.connected(&mut guard)?;
+                exchange(connection.end.as_fd(), &packet).inspect_err(|_| guard.connection = None)
+            }
+        }
+    }
+
+    /// Tells the manager something, if there is one.
+    pub(crate) fn tell(&self, notice: &ChildToManager) {
+        let Ok(packet) = control::encode(notice) else { return };
+        let mut guard = self.lock();
+        if let Some(connection) = guard.connection.as_ref() {
+            let sent = socket::send(connection.end.as_fd(), &[IoSlice::new(&packet)], &[], false);
+            if sent.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
+                guard.connection = None;
+            }
+        }
+    }
+
+    fn connected<'g>(&self, state: &'g mut State) -> io::Result<&'g Connection> {
+        if state.connection.is_none() {
+            if let Some((until, why)) = &state.pause
+                && Instant::now() < *until
+            {
+                return Err(io::Error::other(why.clone()));
+            }
+            match self.connect() {
+                Ok(connection) => state.connection = Some(connection),
+                Err(error) => {
+                    state.pause = Some((Instant::now() + PAUSE, error.to_string()));
+                    return Err(error);
+                }
+            }
+        }
+        state.connection.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn connect(&self) -> io::Result<Connection> {
+        let parent_end = self.parent_end.ok_or_else(|| io::Error::other("none is running"))?;
+        let (ours, theirs) = socket::packet_pair()?;
+        socket::set_timeouts(ours.as_fd(), ANSWER_TIMEOUT, ANSWER_TIMEOUT)?;
+        socket::ask_credentials(theirs.as_fd())?;
+        let packet = control::encode(&ParentToManager::Child).map_err(io::Error::other)?;
+        socket::send(parent_end, &[IoSlice::new(&packet)], &[theirs.as_fd()], false)?;
+        drop(theirs);
+        let hello =
+            control::encode(&ChildToManager::Hello { version: limits::VERSION }).map_err(io::Error::other)?;
+        match exchange(ours.as_fd(), &hello)? {
+            (ManagerToChild::Welcome { child }, _) => Ok(Connection { end: ours, child: ChildId(child) }),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+fn exchange(end: BorrowedFd<'_>, packet: &[u8]) -> io::Result<(ManagerToChild, Option<OwnedFd>)> {
+    socket::send(end, &[IoSlice::new(packet)], &[], true)?;
+    let mut buffer = vec![0; limits::MAX_CONTROL_BYTES];
+    let received = loop {
+        match socket::receive(end, &mut buffer, true) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    let packet = buffer.get(..received.length).filter(|packet| !packet.is_empty() && !received.truncated);
+    let answer = control::decode(packet.ok_or(io::ErrorKind::UnexpectedEof)?).map_err(io::Error::other)?;
+    Ok((answer, received.descriptors.into_iter().next()))
+}

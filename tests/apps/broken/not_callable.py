@@ -1,0 +1,1 @@
+application = "a text, not a callable"

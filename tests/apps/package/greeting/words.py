@@ -1,0 +1,3 @@
+"""What the site says."""
+
+GREETING = b"greetings from a package"

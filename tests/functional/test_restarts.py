@@ -1,0 +1,115 @@
+"""Graceful and hard restarts: nothing crashes, leaks, grows or fails."""
+
+import time
+
+import pytest
+from harness import conf, processes
+from harness.load import LightLoad
+from harness.waiting import until
+
+# How many graceful restarts; event is the distribution's default and gets the full number.
+RESTARTS = {"event": 50, "worker": 20, "prefork": 20}
+WARM_UP = 8
+THREADS = "StartServers 2\nServerLimit 8\nThreadsPerChild 8\nMaxRequestWorkers 16\nMinSpareThreads 1"
+# Exactly so many children, so that the manager has exactly so many control channels.
+CHILDREN = {
+    "event": (2, THREADS),
+    "worker": (2, THREADS),
+    "prefork": (4, "StartServers 4\nServerLimit 16\nMaxRequestWorkers 4"),
+}
+
+
+def steady(server):
+    """What must be the same after a restart: descriptors of parent and manager."""
+    return processes.descriptors(server.pid), processes.descriptors(server.kraitd().pid)
+
+
+def settled(server):
+    """`steady`, once the children of earlier generations are gone and two looks agree."""
+
+    def look():
+        if len(server.children()) != CHILDREN[server.mpm][0]:
+            return None
+        now = steady(server)
+        time.sleep(0.2)
+        return now if now == steady(server) else None
+
+    return until(look, 30, "children and descriptors settle")
+
+
+def memory(server):
+    """Resident memory of parent and manager."""
+    return processes.resident(server.pid), processes.resident(server.kraitd().pid)
+
+
+def test_graceful_restarts_under_light_load(launch, stage, mpm):
+    hello = conf.mount("/hello", stage.apps / "hello/app.py", extra="KraitProcesses 2 2")
+    server = launch(hello, mpm=mpm, children=CHILDREN[mpm][1])
+    assert server.get("/hello").status_code == 200
+    manager = server.kraitd().pid
+    with LightLoad(server.port, "/hello", b"Hello, world!\n") as load:
+        for _ in range(WARM_UP):
+            server.graceful()
+        before, small = settled(server), memory(server)
+        for _ in range(RESTARTS[mpm] - WARM_UP):
+            server.graceful()
+        after, large = settled(server), memory(server)
+    assert load.failures == []
+    assert load.answered > RESTARTS[mpm]
+    assert server.kraitd().pid == manager
+    assert after == before, "descriptors of parent or manager changed"
+    grown = [(now - then) // 1024 for now, then in zip(large, small, strict=True)]
+    print(f"{mpm}: {load.answered} requests during the restarts; parent and kraitd grew by {grown} KiB")
+    assert max(grown) < 1024, f"growth of parent and kraitd in KiB: {grown}"
+
+
+def test_restarts_keep_the_manager_and_serve_on(launch, stage, mpm):
+    server = launch(conf.mount("/facts", stage.apps / "facts/app.py"), mpm=mpm)
+    manager = server.kraitd().pid
+    # The configuration is read twice at every start; the manager is started once.
+    assert server.log.count("KRT0300") == 1
+    for change in (server.graceful, server.restart, server.graceful, server.restart):
+        assert server.get("/facts").status_code == 200
+        change()
+        assert server.kraitd().pid == manager
+    assert server.get("/facts").status_code == 200
+    assert server.log.count("KRT0300") == 1
+
+
+@pytest.mark.parametrize("kind", ["graceful", "restart"])
+def test_a_restart_brings_the_new_configuration_into_force(launch, stage, kind):
+    facts = stage.apps / "facts/app.py"
+    server = launch(conf.mount("/facts", facts, extra="KraitEnv EDITION first"), conf.mount("/gone", facts))
+    assert server.get("/facts").json()["at_import"]["EDITION"] == "first"
+    old = server.get("/gone").json()["pid"]
+    server.configure(conf.mount("/facts", facts, extra="KraitEnv EDITION second"), conf.mount("/new", facts))
+    getattr(server, kind)()
+    assert server.get("/new").status_code == 200
+    assert server.get("/gone").status_code == 404
+    until(
+        lambda: server.get("/facts").json()["at_import"]["EDITION"] == "second", 15, "the new configuration"
+    )
+    assert processes.pid_alive(old), "/new has the spec that /gone had, so it keeps its worker"
+
+
+def test_an_application_that_is_no_longer_configured_drains(launch, stage):
+    facts, hello = stage.apps / "facts/app.py", conf.mount("/hello", stage.apps / "hello/app.py")
+    server = launch(conf.mount("/facts", facts), hello)
+    pid = server.get("/facts").json()["pid"]
+    server.configure(hello)
+    server.graceful()
+    until(lambda: not processes.pid_alive(pid), 30, "the worker of the removed application leaves")
+    assert server.get("/hello").status_code == 200
+
+
+def test_a_broken_configuration_ends_a_restart_without_leftovers(launch, stage):
+    # httpd itself ends when it can't read its configuration at a restart.
+    server = launch(conf.mount("/hello", stage.apps / "hello/app.py"))
+    assert server.get("/hello").status_code == 200
+    server.log.allow(r".*")
+    server._note_relatives()
+    server.configure("KraitProcesses 5 2")
+    server.process.send_signal(10)
+    until(lambda: not server.running, 30, "httpd ends")
+    until(lambda: not server._survivors(), 20, "what it had started ends")
+    server.process = None

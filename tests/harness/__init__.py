@@ -1,0 +1,1 @@
+"""What the integration tests stand on: a private httpd, clients, and the checks after every test."""
