@@ -22,7 +22,7 @@ def exchange(server, path):
 
 
 def test_a_line_of_wsgi_errors_reaches_the_log_with_its_client(server):
-    server.log.expect(r"127\.0\.0\.1:\d+\].*a-line-of-errors caf")
+    server.log.expect(r"\[client 127\.0\.0\.1:\d+\] KRT\d{4}: .*a-line-of-errors caf")
     assert server.get("/errors/?a-line-of-errors").status_code == 200
 
 

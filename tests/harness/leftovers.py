@@ -39,10 +39,12 @@ class Watch:
 
     def complaints(self, live: set[int], patience: float = 5) -> list[str]:
         """What is left although no server in `live` (their parents' process ids) owns it."""
-        owned = {identity[0] for pid in live for identity in processes.family(pid)}
 
         def strangers():
-            return {pid: text for pid, text in processes.touching(str(self.root)).items() if pid not in owned}
+            found = processes.touching(str(self.root))
+            # Looked at after the others, so that nobody who was born in between is a stranger.
+            owned = {identity[0] for pid in live for identity in processes.family(pid)}
+            return {pid: text for pid, text in found.items() if pid not in owned and processes.pid_alive(pid)}
 
         found = []
         try:

@@ -184,7 +184,8 @@ CATCH = """
             try:
                 seen.append(environ["wsgi.input"].read(100_000))
             except OSError as error:
-                seen.append((type(error).__module__, type(error).__name__, isinstance(error, ConnectionError)))
+                kind = type(error)
+                seen.append((kind.__module__, kind.__name__, issubclass(kind, ConnectionError)))
         return [repr(seen).encode()]
 """
 

@@ -11,10 +11,11 @@ import postcard
 import pytest
 from peer import COMPLETE, DEADLINE
 
+# As deep as what tests put before it.
 HELLO = """
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        return [b"hello"]
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [b"hello"]
 """
 
 
@@ -64,8 +65,7 @@ def test_descriptors(start):
         import os, subprocess, sys
         def application(environ, start_response):
             start_response("200 OK", [])
-            listing = "import os; print({n: os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd')})"
-            child = subprocess.run([sys.executable, "-c", listing], close_fds=False, stdout=subprocess.PIPE)
+            child = subprocess.run(["ls", "-l", "/proc/self/fd"], close_fds=False, stdout=subprocess.PIPE)
             return [child.stdout]
         """
     )
@@ -77,9 +77,9 @@ def test_descriptors(start):
         assert len(names) == 6, names
         assert {"0", "1", "2", "3"} < names
         # Of those none but the standard ones reach a program that the application runs.
-        inherited = eval(worker.slots[0].get().body)
-        assert set(inherited) <= {"0", "1", "2", "3"}, inherited
-        assert "socket" not in inherited.get("3", "")
+        inherited = worker.slots[0].get().body.decode()
+        assert "socket" not in inherited
+        assert inherited.count("->") == 4, inherited
     # The zygote keeps nothing of its workers: 0, 1, 2, control, and its wake-up pipe.
     assert len(os.listdir(f"/proc/{zygote.process.pid}/fd")) == 6
 

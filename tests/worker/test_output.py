@@ -47,7 +47,8 @@ def test_head_and_reason(start):
             """
             def plain(environ, start_response):
                 start_response("404 Nicht gefunden \\xe4", [
-                    ("Set-Cookie", "a=1"), ("X-A", "tab\\there \\xff"), ("set-cookie", "b=2"), ("Via", "x"), ("Via", "y"),
+                    ("Set-Cookie", "a=1"), ("X-A", "tab\\there \\xff"), ("set-cookie", "b=2"),
+                    ("Via", "x"), ("Via", "y"),
                 ])
                 return [b"one", b"", b"two"]
             """

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+# As deep as what tests put before it.
 HELLO = """
-    import sys
-    def application(environ, start_response):
-        start_response("200 OK", [])
-        return [repr(sys.version_info[:2]).encode()]
+        import sys
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return [repr(sys.version_info[:2]).encode()]
 """
 
 ROOTS = [Path(root) for root in os.environ.get("KRAIT_PYTHONS", "/root/.pyenv/versions").split(":")]
@@ -33,7 +34,7 @@ def test_every_interpreter(start, python):
         assert worker.slots[0].get().body.decode() == repr(version(python))
         assert worker.stop() == 0
         return
-    zygote = start.bare(python=python)
+    zygote = start.boot(python=python)
     kind, failure = zygote.message()
     assert (kind, failure["step"]) == ("failed", "boot")
     assert "is too old: Python 3.9 or newer is needed" in failure["summary"]
@@ -99,7 +100,7 @@ def test_paths_of_a_module(start):
     [
         ("app.wsgi", "app"),
         ("my-app.wsgi", "krait_my_app"),
-        ("json.py", "krait_json"),
+        ("json.wsgi", "krait_json"),
         ("site.wsgi", "krait_site"),
         ("bäume.py", "bäume"),
     ],
@@ -237,10 +238,10 @@ def test_unreadable_file(start, tmp_path):
     script = start.write(HELLO)
     script.chmod(0o600)
     # Root reads everything, so the process must be another user's, and the way to the package open to it.
-    for folder in [*start.package.parents, *tmp_path.parents]:
-        if folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
-    zygote = start.boot(user=65534)
+    for folder in [start.package, *start.package.parents, tmp_path, *tmp_path.parents]:
+        if str(folder).startswith("/tmp/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    zygote = start.boot(user=65534, python="/usr/bin/python3")
     message, _ = zygote.outcome()
     check(message[1], script, "cannot be read by uid 65534: permission denied", advice="readable")
 

@@ -26,9 +26,14 @@ impl<'a> LogLine<'a> {
         Some(LogLine { clock, module, level, message, is_escaped: process.contains(":tid ") })
     }
 
-    /// What httpd tells about its own coming and going.
+    /// What httpd and the manager tell about their own coming and going.
     pub(crate) fn is_routine(&self) -> bool {
-        self.level == "notice" && (self.module == "core" || self.module.starts_with("mpm_"))
+        match (self.module, self.level) {
+            ("krait", "notice") => !self.message.contains("application '"),
+            ("krait", "info") => true,
+            (module, "notice") => module == "core" || module.starts_with("mpm_"),
+            _ => false,
+        }
     }
 
     /// Without the date and the processes, for somebody who looks on.
@@ -114,7 +119,10 @@ mod tests {
         assert_eq!(parsed.short(), "02:53:33 [mpm_event:notice] AH00489: Apache/2.4 configured");
         let parsed =
             LogLine::parse("[Sat Nov 21 02:53:33.123456 2026] [krait:notice] [pid 12] KRT0001: x").unwrap();
-        assert!(!parsed.is_routine() && !parsed.is_escaped);
+        assert!(parsed.is_routine() && !parsed.is_escaped);
+        let parsed =
+            LogLine::parse("[Sat Nov 21 02:53:33.123456 2026] [krait:error] [pid 12] KRT0001: x").unwrap();
+        assert!(!parsed.is_routine());
         for other in
             ["", "AH00526: Syntax error on line 1 of /x/httpd.conf:", "[a] [b:c] [pid 1] x", "[a:b] x"]
         {

@@ -3,7 +3,6 @@
 //! The way of a call: [`args`] is what was typed, [`settings`] what it means on this machine (nothing is changed yet),
 //! [`render`] the configuration that follows from it, and [`run`] starts httpd with it and stays until it has ended.
 
-mod account;
 mod app;
 mod args;
 mod error;
@@ -15,6 +14,7 @@ mod run;
 mod session;
 mod settings;
 mod state;
+mod user_name;
 
 use args::{Cli, Command};
 use clap::Parser;

@@ -26,12 +26,12 @@ const MIME_TYPES: [&str; 4] = [
 /// Seconds that running requests get to finish when httpd is stopped gracefully.
 pub(crate) const GRACE_SECONDS: u64 = 15;
 
-/// Renders the configuration for a state folder.
-pub(crate) fn render(settings: &Settings, state: &Path) -> Result<String, CliError> {
+/// Renders the configuration for a state folder, which need not have been made yet.
+pub(crate) fn render(settings: &Settings, state: &Path, is_made: bool) -> Result<String, CliError> {
     let modules = load_modules(settings)?;
     let mut out = String::new();
     // Writing into a string does not fail.
-    write_all(&mut out, settings, state, &modules)
+    write_all(&mut out, settings, (state, is_made), &modules)
         .map_err(|error| CliError::failure(format!("cannot render the configuration: {error}")))?;
     Ok(out)
 }
@@ -60,7 +60,7 @@ fn load_modules(settings: &Settings) -> Result<Vec<(String, String)>, CliError> 
 fn write_all(
     out: &mut String,
     settings: &Settings,
-    state: &Path,
+    (state, is_made): (&Path, bool),
     modules: &[(String, String)],
 ) -> fmt::Result {
     let within = |name: &str| quote_path(&state.join(name));
@@ -79,9 +79,18 @@ fn write_all(
         writeln!(out, "Listen {address}")?;
     }
     if let Some(identities) = &settings.identities {
-        writeln!(out, "User {}\nGroup {}", quote(&identities.httpd_user), quote(&identities.httpd_group))?;
+        writeln!(
+            out,
+            "User {}\nGroup {}",
+            quote(&identities.httpd_user),
+            quote(&format!("#{}", identities.httpd_group))
+        )?;
     }
-    writeln!(out, "DocumentRoot {}", within(PUBLIC))?;
+    if is_made {
+        writeln!(out, "DocumentRoot {}", within(PUBLIC))?;
+    } else {
+        writeln!(out, "# DocumentRoot: an empty folder that 'krait serve' makes")?;
+    }
     writeln!(out, "GracefulShutdownTimeout {GRACE_SECONDS}")?;
     if modules.iter().any(|(name, _)| name == "mime_module")
         || settings.httpd.module("mime") == Module::Builtin
@@ -234,7 +243,7 @@ mod tests {
         let dir = modules(&["mpm_event", "authz_core"]);
         let line = "shop.site:app|--listen|127.0.0.1:81|--processes|2-8|--threads|3|--python|/usr/bin/python3|--path|/a b\
                     |--env|A=1 \"2\"|--mount|/shop/|--include|/etc/x.conf|--request-timeout|2m";
-        let text = render(&settings(dir.path(), line), Path::new("/run/s")).unwrap();
+        let text = render(&settings(dir.path(), line), Path::new("/run/s"), true).unwrap();
         let section = "\
 <Location \"/shop\">
     KraitApp \"shop.site:app\"
@@ -272,16 +281,13 @@ Include \"/etc/x.conf\"
         let mut settings = settings(dir.path(), "a:b|--access-log|--verbose");
         settings.identities = Some(Identities {
             httpd_user: "www-data".to_owned(),
-            httpd_group: "www-data".to_owned(),
+            httpd_group: 33,
             app: "alice:staff".to_owned(),
         });
-        let text = render(&settings, Path::new("/s")).unwrap();
-        for line in [
-            "User \"www-data\"",
-            "Group \"www-data\"",
-            "KraitUser \"alice:staff\"",
-            "LogLevel warn krait:debug",
-        ] {
+        let text = render(&settings, Path::new("/s"), true).unwrap();
+        for line in
+            ["User \"www-data\"", "Group \"#33\"", "KraitUser \"alice:staff\"", "LogLevel warn krait:debug"]
+        {
             assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
         }
         assert!(text.contains("TypesConfig ") && text.contains("CustomLog \"/proc/self/fd/1\""));
@@ -290,7 +296,7 @@ Include \"/etc/x.conf\"
     #[test]
     fn a_missing_module_is_named_when_it_is_needed() {
         let dir = modules(&["mpm_event"]);
-        let error = render(&settings(dir.path(), "a:b"), Path::new("/s")).unwrap_err();
+        let error = render(&settings(dir.path(), "a:b"), Path::new("/s"), true).unwrap_err();
         assert!(error.to_string().contains("mod_authz_core.so"));
     }
 }

@@ -39,7 +39,7 @@ enum Message {
 pub(crate) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let settings = Settings::resolve(args)?;
     if args.print_config {
-        log::print(render::render(&settings, &state::imagined(&settings))?.as_bytes());
+        log::print(render::render(&settings, &state::imagined(&settings), false)?.as_bytes());
         return Ok(());
     }
     settings.check_installation()?;
@@ -48,7 +48,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     listen_for_signals(&sender)?;
     process::adopt_orphans().map_err(|error| system("become the parent of httpd's orphans", &error))?;
     let state = StateDir::create(&settings)?;
-    state.write_config(&render::render(&settings, state.path())?)?;
+    state.write_config(&render::render(&settings, state.path(), true)?)?;
     let httpd = start_httpd(&settings, &state, sender)?;
     log::say(&format!(
         "starting '{}' with {}, MPM {}",
@@ -66,7 +66,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), CliError> {
 fn session(settings: &Settings) -> Session {
     let url = settings.endpoint.url(settings.mount.as_str());
     let place = if settings.endpoint.everywhere { format!("{url} and on every interface") } else { url };
-    Session::new(&settings.name, &place, settings.processes.min > 0, settings.verbose)
+    Session::new(&settings.app.directive(), &place, settings.processes.min > 0, settings.verbose)
 }
 
 fn system(action: &str, error: &std::io::Error) -> CliError {

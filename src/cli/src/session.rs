@@ -12,6 +12,8 @@ const READY: &str = "KRT0310";
 const FAILED: &str = "KRT0311";
 /// One line of the details after it. // tag reference
 const DETAIL: &str = "KRT0312";
+/// Lines that the application printed. // tag reference
+const OUTPUT: [&str; 2] = ["KRT0325", "KRT0326"];
 
 /// What every MPM of httpd notes once it answers connections and signals.
 const RESUMED: &str = "resuming normal operations";
@@ -82,6 +84,7 @@ enum Phase {
 /// One run of httpd.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// The application, as `KraitApp` and so the manager call it.
     name: String,
     /// The text after "serving NAME at".
     place: String,
@@ -169,17 +172,18 @@ impl Session {
         self.not_bound |= line.contains(NOT_BOUND);
         match self.phase {
             Phase::Starting => {
-                if after_tag(line, READY).is_some_and(|text| text.ends_with("is ready")) {
+                if self.about_us(line, READY).is_some_and(|text| text.starts_with("is ready")) {
                     return self.serve(line);
                 }
-                if let Some(text) = after_tag(line, FAILED) {
+                if self.about_us(line, FAILED).is_some() {
+                    let text = after_tag(line, FAILED).unwrap_or_default();
                     self.app_failed = true;
                     self.phase = Phase::Failing { complete_at: now + REPORT_PAUSE };
                     return vec![Action::Say(text)];
                 }
             }
             Phase::Failing { .. } => {
-                if let Some(text) = after_tag(line, DETAIL) {
+                if let Some(text) = self.about_us(line, DETAIL) {
                     self.phase = Phase::Failing { complete_at: now + REPORT_PAUSE };
                     return vec![Action::Show(text)];
                 }
@@ -192,12 +196,26 @@ impl Session {
         if self.verbose {
             return vec![Action::Show(line.to_owned())];
         }
+        if let Some(printed) = OUTPUT.iter().find_map(|tag| self.about_us(line, tag)) {
+            return vec![Action::Show(printed)];
+        }
         match LogLine::parse(line) {
             _ if is_repeated => Vec::new(),
             Some(parsed) if parsed.is_routine() => Vec::new(),
             Some(parsed) => vec![Action::Show(parsed.short())],
             None => vec![Action::Show(line.to_owned())],
         }
+    }
+
+    /// What a tagged line says about this application; included files may bring others.
+    fn about_us(&self, line: &str, tag: &str) -> Option<String> {
+        let text = after_tag(line, tag)?;
+        let text = text.strip_prefix("application '")?.strip_prefix(&self.name)?.strip_prefix('\'')?;
+        Some(
+            text.strip_prefix([':', ' '])
+                .map_or(text, |rest| rest.strip_prefix(' ').unwrap_or(rest))
+                .to_owned(),
+        )
     }
 
     fn serve(&mut self, line: &str) -> Vec<Action> {
@@ -259,8 +277,7 @@ mod tests {
     use super::*;
 
     const RESUMING: &str = "[Sat Nov 21 02:53:33.123456 2026] [mpm_event:notice] [pid 1] AH00489: Apache/2.4 configured -- resuming normal operations";
-    const IS_READY: &str =
-        "[Sat Nov 21 02:53:33.123456 2026] [krait:notice] [pid 1] KRT0310: application 'a:b' is ready";
+    const IS_READY: &str = "[Sat Nov 21 02:53:33.123456 2026] [krait:notice] [pid 1] KRT0310: application 'a:b' is ready (1 worker, 2 ms)";
     const HAS_FAILED: &str = "[Sat Nov 21 02:53:33.123456 2026] [krait:error] [pid 1] KRT0311: application 'a:b' could not be started: step import: x";
 
     fn session() -> Session {
@@ -275,6 +292,8 @@ mod tests {
     fn a_clean_run() {
         let (mut session, now) = (session(), Instant::now());
         assert_eq!(line(&mut session, RESUMING), []);
+        assert_eq!(line(&mut session, "KRT0310: application 'other' is ready").len(), 1);
+        assert_eq!(session.phase, Phase::Starting);
         assert_eq!(
             line(&mut session, IS_READY),
             [Action::Say("serving 'a:b' at http://h/ (Ctrl-C stops)".to_owned())]
@@ -296,12 +315,15 @@ mod tests {
             line(&mut session, HAS_FAILED),
             [Action::Say("application 'a:b' could not be started: step import: x".to_owned())]
         );
-        assert_eq!(line(&mut session, "KRT0312: Traceback"), [Action::Show("Traceback".to_owned())]);
+        assert_eq!(
+            line(&mut session, "KRT0312: application 'a:b':   File x"),
+            [Action::Show("  File x".to_owned())]
+        );
         let due = session.deadline().unwrap();
         assert_eq!(session.tick(now), []);
         assert_eq!(session.tick(due), [Action::Signal(Signal::Stop)]);
         assert_eq!(line(&mut session, HAS_FAILED), []);
-        assert_eq!(line(&mut session, "KRT0312: Traceback"), []);
+        assert_eq!(line(&mut session, "KRT0312: application 'a:b': again"), []);
         session.on(&Event::HttpdEnded(Ending::Exited(0)), now);
         assert!(matches!(session.outcome(), Err(CliError::AlreadyTold)));
     }

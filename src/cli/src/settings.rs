@@ -1,12 +1,13 @@
 //! What the typed options mean on this machine: everything found, made absolute and checked; nothing changed yet.
 
-use crate::account::{self, Account};
 use crate::app::{self, App, Target};
 use crate::args::{Mount, Mpm, Processes, ServeArgs, Variable};
 use crate::error::CliError;
 use crate::httpd::{self, Httpd};
 use crate::listen::Endpoint;
+use crate::user_name;
 use krait_config::{DIRECTIVES, Id};
+use krait_sys::account::{self, Account};
 use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -44,7 +45,8 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identities {
     pub(crate) httpd_user: String,
-    pub(crate) httpd_group: String,
+    /// Its primary group's number.
+    pub(crate) httpd_group: u32,
     /// `KraitUser`'s argument.
     pub(crate) app: String,
 }
@@ -215,31 +217,30 @@ fn identities(args: &ServeArgs, app: &App, base: &Path) -> Result<Option<Identit
             ))),
         };
     }
-    let Some(httpd) = HTTPD_USERS.iter().find_map(|name| account::user_by_name(name)) else {
+    let Some(httpd) = HTTPD_USERS.iter().find_map(|name| user(name)) else {
         return Err(CliError::failure(format!(
             "httpd's children need a user, and none of {} exists; create www-data, or call krait as an ordinary user",
             HTTPD_USERS.join(", ")
         )));
     };
-    let Some(httpd_group) = account::group_name(httpd.gid) else {
-        return Err(CliError::failure(format!(
-            "group {} of user '{}' does not exist; create it",
-            httpd.gid, httpd.name
-        )));
-    };
     let app = match &args.user {
         Some(user) => named_user(user)?,
-        None => owner(app, base).map_or_else(|| "server".to_owned(), |account| account.name),
+        None => owner(app, base).unwrap_or_else(|| "server".to_owned()),
     };
-    Ok(Some(Identities { httpd_user: httpd.name, httpd_group, app }))
+    Ok(Some(Identities { httpd_user: httpd.name, httpd_group: httpd.gid, app }))
+}
+
+/// A user by name. One that cannot be looked up is none.
+fn user(name: &str) -> Option<Account> {
+    account::user(name).ok().flatten()
 }
 
 fn named_user(text: &str) -> Result<String, CliError> {
-    let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
-    match account::user_by_name(user) {
+    let (name, group) = text.split_once(':').map_or((text, None), |(name, group)| (name, Some(group)));
+    match user(name) {
         None => {
             return Err(CliError::usage(format!(
-                "user '{user}' of --user does not exist; name one that does"
+                "user '{name}' of --user does not exist; name one that does"
             )));
         }
         Some(account) if account.uid == 0 => {
@@ -248,7 +249,7 @@ fn named_user(text: &str) -> Result<String, CliError> {
         Some(_) => {}
     }
     match group {
-        Some(group) if !account::group_exists(group) => {
+        Some(group) if !account::group(group).is_ok_and(|group| group.is_some()) => {
             Err(CliError::usage(format!("group '{group}' of --user does not exist; name one that does")))
         }
         _ => Ok(text.to_owned()),
@@ -257,13 +258,13 @@ fn named_user(text: &str) -> Result<String, CliError> {
 
 /// The owner of the script, the folder, or the folder a module is looked for in. Nothing runs as root, and a number
 /// without a name can't be configured.
-fn owner(app: &App, base: &Path) -> Option<Account> {
+fn owner(app: &App, base: &Path) -> Option<String> {
     let path = match &app.target {
         Target::Path(path) => path.as_path(),
         Target::Module(_) => base,
     };
     let uid = fs::metadata(path).ok()?.uid();
-    if uid == 0 { None } else { account::user_by_uid(uid) }
+    if uid == 0 { None } else { user_name::name_of(uid) }
 }
 
 /// A later value of a variable replaces an earlier one.

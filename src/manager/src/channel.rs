@@ -39,6 +39,8 @@ pub(crate) fn receive(fd: BorrowedFd<'_>) -> Incoming {
     let result = loop {
         match socket::receive_packet(fd, &mut bytes, false) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // The other side is gone and left a message of ours unread. Told once; what it said is still there.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
             result => break result,
         }
     };

@@ -1,13 +1,13 @@
 //! The event loop: one turn takes what has come and hands it to whom it concerns.
 
 use crate::apps::Apps;
-use crate::channel::{Incoming, PACKETS_PER_TURN};
+use crate::channel::PACKETS_PER_TURN;
 use crate::children::Children;
 use crate::core::{Core, Now, Pace, Whose};
 use crate::log;
 use crate::parent::{Parent, Told};
 use crate::policy::Policy;
-use crate::sources::{AppId, Source};
+use crate::sources::Source;
 use krait_config::AppSpec;
 use krait_sys::descriptor;
 use krait_sys::pidfd::Process;
@@ -93,8 +93,18 @@ impl Manager {
                 self.children.readable(&mut self.core, &mut self.apps, &self.policy, key, now);
             }
             Source::FormerChild(key) => self.children.former_ended(&mut self.core, key),
-            Source::Zygote(id, number) => self.hear_zygote(token, id, number, now),
-            Source::Worker(id, number) => self.hear_worker(token, id, number, now),
+            Source::Zygote(id, number) => {
+                if let Some(app) = self.apps.get_mut(id) {
+                    app.hear_zygote(&mut self.core, number, now);
+                }
+                self.apps.settle(&mut self.core, id, now);
+            }
+            Source::Worker(id, number) => {
+                if let Some(app) = self.apps.get_mut(id) {
+                    app.hear_worker(&mut self.core, number, now);
+                }
+                self.apps.settle(&mut self.core, id, now);
+            }
             Source::WorkerEnd(id, number) => {
                 if let Some(app) = self.apps.get_mut(id) {
                     app.worker_gone(&mut self.core, number, now);
@@ -135,50 +145,6 @@ impl Manager {
                 None => {}
             }
         }
-    }
-
-    fn hear_zygote(&mut self, token: Token, id: AppId, number: u32, now: Now) {
-        let mut more = true;
-        for _ in 0..PACKETS_PER_TURN {
-            let Some(app) = self.apps.get_mut(id) else { return };
-            let Some(incoming) = app.hear_zygote(number) else { return };
-            more = matches!(incoming, Incoming::Packet(_));
-            match incoming {
-                Incoming::Packet(packet) => app.zygote_says(&mut self.core, number, &packet, now),
-                Incoming::Oversized => app.break_zygote(&mut self.core, number, now),
-                Incoming::Closed => app.zygote_gone(&mut self.core, number),
-                Incoming::Empty => {}
-            }
-            if !more {
-                break;
-            }
-        }
-        if more {
-            self.core.sources.again(token);
-        }
-        self.apps.settle(&mut self.core, id, now);
-    }
-
-    fn hear_worker(&mut self, token: Token, id: AppId, number: u32, now: Now) {
-        let mut more = true;
-        for _ in 0..PACKETS_PER_TURN {
-            let Some(app) = self.apps.get_mut(id) else { return };
-            let Some(incoming) = app.hear_worker(number) else { return };
-            more = matches!(incoming, Incoming::Packet(_));
-            match incoming {
-                Incoming::Packet(packet) => app.worker_says(&mut self.core, number, &packet, now),
-                Incoming::Oversized => app.break_worker(&self.core, number, "an oversized message", now),
-                Incoming::Closed => app.worker_gone(&mut self.core, number, now),
-                Incoming::Empty => {}
-            }
-            if !more {
-                break;
-            }
-        }
-        if more {
-            self.core.sources.again(token);
-        }
-        self.apps.settle(&mut self.core, id, now);
     }
 
     fn hear_parent(&mut self, token: Token, now: Now) {

@@ -241,9 +241,6 @@ impl Worker {
 
     /// It has ended: gives back what it had. The rest of it stays until its wait status comes, or `until`.
     pub(crate) fn bury(&mut self, around: Around<'_>, sources: &mut Sources, until: Instant) {
-        if self.gone.is_some() {
-            return;
-        }
         self.gone = Some(until);
         self.until = None;
         for slot in &self.slots {

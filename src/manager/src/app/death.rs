@@ -4,7 +4,7 @@ use super::App;
 use crate::core::{Core, Now};
 use crate::log;
 use crate::worker::Worker;
-use krait_protocol::start::StartFailure;
+use krait_protocol::start::{StartFailure, Step};
 use krait_sys::wait::Ending;
 use std::time::Duration;
 
@@ -21,9 +21,17 @@ impl Worker {
 impl App {
     /// A worker's channel or process has ended. Its slots are free at once; the report waits for the wait status.
     pub(crate) fn worker_gone(&mut self, core: &mut Core, number: u32, now: Now) {
+        // Its last words may say why.
+        self.take_from_worker(core, number, now);
         let around = self.around(&core.ledger, core.pace, now);
-        if let Some(worker) = self.workers.get_mut(&number) {
-            worker.bury(around, &mut core.sources, now.after(STATUS_WAIT));
+        let Some(worker) = self.workers.get_mut(&number).filter(|worker| worker.gone.is_none()) else {
+            return;
+        };
+        worker.bury(around, &mut core.sources, now.after(STATUS_WAIT));
+        if let Some(ready) = worker.ready.filter(|_| !worker.asked) {
+            // Decided at once, so that the next worker does not come before it.
+            self.hold = self.backoff.crashed(now.instant, ready.instant).or(self.hold);
+            self.linger = self.spec.idle_timeout.map(|timeout| now.after(timeout));
         }
     }
 
@@ -50,13 +58,11 @@ impl App {
         let how = ending.map_or_else(|| "ended".to_owned(), |ending| ending.to_string());
         self.drain_outputs();
         match ready {
-            Some(ready) => {
-                let slow = self.backoff.crashed(now.instant, ready.instant);
-                self.hold = slow.or(self.hold);
-                self.linger = self.spec.idle_timeout.map(|timeout| now.after(timeout));
-                let next = match slow {
-                    None => "it is replaced when it is needed",
-                    Some(_) => "workers of it keep dying, so it is replaced with a delay",
+            Some(_) => {
+                let next = if self.hold.is_some_and(|until| until > now.instant) {
+                    "workers of it keep dying, so it is replaced with a delay"
+                } else {
+                    "it is replaced when it is needed"
                 };
                 log::error(
                     340,
@@ -68,7 +74,8 @@ impl App {
             }
             None if self.start.is_some() => {
                 let summary = format!("worker {title} {how} before it was ready");
-                let failure = StartFailure::new(self.step(), summary, advice(ending), self.tail.text());
+                let failure =
+                    StartFailure::new(self.step(), summary, advice(self.step(), ending), self.tail.text());
                 self.fail(core, &failure, now);
             }
             None => {
@@ -94,6 +101,8 @@ impl App {
 
     /// A zygote was collected.
     pub(crate) fn zygote_ended(&mut self, core: &mut Core, number: u32, ending: Ending, now: Now) {
+        // Its last words may say why.
+        self.take_from_zygote(core, number, now);
         let Some(zygote) = self.zygotes.remove(&number) else { return };
         core.processes.remove(&zygote.pid);
         zygote.channel.close(&mut core.sources);
@@ -104,7 +113,8 @@ impl App {
         self.drain_outputs();
         if self.start.is_some() {
             let summary = format!("the process {ending}");
-            let failure = StartFailure::new(self.step(), summary, advice(Some(ending)), self.tail.text());
+            let failure =
+                StartFailure::new(self.step(), summary, advice(self.step(), Some(ending)), self.tail.text());
             self.fail(core, &failure, now);
         } else if !self.leaving {
             log::error(
@@ -120,7 +130,7 @@ impl App {
 }
 
 /// What to do about a process that ended without a word.
-fn advice(ending: Option<Ending>) -> &'static str {
+fn advice(step: Step, ending: Option<Ending>) -> &'static str {
     match ending {
         Some(Ending::Signalled(libc::SIGKILL)) => {
             "the system may be out of memory; see the kernel's log, and who else sends signals"
@@ -128,7 +138,9 @@ fn advice(ending: Option<Ending>) -> &'static str {
         Some(Ending::Signalled(libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGABRT)) => {
             "an extension module may be broken or built for another Python; reinstall the application's packages"
         }
-        Some(Ending::Exited(_)) => "see what the application calls exit for when it is imported",
+        Some(Ending::Exited(_)) if step == Step::Import => {
+            "see what the application calls exit for when it is imported"
+        }
         _ => "",
     }
 }

@@ -18,26 +18,23 @@ const DRAIN_TURNS: usize = 8;
 
 impl App {
     /// A packet from a zygote.
-    pub(crate) fn zygote_says(&mut self, core: &mut Core, number: u32, packet: &Packet, now: Now) {
+    pub(super) fn zygote_says(&mut self, core: &mut Core, number: u32, packet: &Packet, now: Now) {
         let message = match StartFailure::from_plain(&packet.bytes) {
             Some(failure) => Ok(ZygoteToManager::Failed(failure)),
             None => control::decode(&packet.bytes).map_err(|error| error.to_string()),
         };
         let result = message.and_then(|message| self.zygote_message(core, number, message, now));
         if let Err(why) = result {
-            log::error(
-                320,
-                &format!(
-                    "the zygote of application '{}' broke the protocol and is ended: {why}",
-                    self.name()
-                ),
-            );
-            self.break_zygote(core, number, now);
+            self.break_zygote(core, number, &why, now);
         }
     }
 
     /// Ends a zygote that cannot be trusted.
-    pub(crate) fn break_zygote(&mut self, core: &mut Core, number: u32, now: Now) {
+    pub(super) fn break_zygote(&mut self, core: &mut Core, number: u32, why: &str, now: Now) {
+        log::error(
+            320,
+            &format!("the zygote of application '{}' broke the protocol and is ended: {why}", self.name()),
+        );
         if let Some(zygote) = self.zygotes.get_mut(&number) {
             zygote.kill();
             zygote.channel.shut_down();
@@ -151,7 +148,7 @@ impl App {
     }
 
     /// A packet from a worker.
-    pub(crate) fn worker_says(&mut self, core: &mut Core, number: u32, packet: &Packet, now: Now) {
+    pub(super) fn worker_says(&mut self, core: &mut Core, number: u32, packet: &Packet, now: Now) {
         let message = match StartFailure::from_plain(&packet.bytes) {
             Some(failure) => Ok(WorkerToManager::Failed(failure)),
             None => control::decode(&packet.bytes).map_err(|error| error.to_string()),
@@ -163,7 +160,7 @@ impl App {
     }
 
     /// Ends a worker that cannot be trusted.
-    pub(crate) fn break_worker(&mut self, core: &Core, number: u32, why: &str, now: Now) {
+    pub(super) fn break_worker(&mut self, core: &Core, number: u32, why: &str, now: Now) {
         let title = self.workers.get(&number).map(Worker::title).unwrap_or_default();
         log::error(
             322,

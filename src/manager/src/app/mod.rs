@@ -5,13 +5,13 @@
 //! place that decides.
 
 mod death;
+mod hear;
 mod messages;
 mod settle;
 mod slots;
 mod start;
 
 use crate::backoff::Backoff;
-use crate::channel::Incoming;
 use crate::core::{Core, Now, Pace};
 use crate::journey::Journey;
 use crate::output::Tail;
@@ -163,19 +163,6 @@ impl App {
         for zygote in self.zygotes.values_mut() {
             zygote.kill_at = zygote.kill_at.map(|at| at.min(term));
         }
-    }
-
-    /// What comes from a zygote; `None` where there is no channel any more.
-    pub(crate) fn hear_zygote(&self, number: u32) -> Option<Incoming> {
-        self.zygotes.get(&number).filter(|zygote| !zygote.closed).map(|zygote| zygote.channel.receive())
-    }
-
-    /// What comes from a worker; `None` where it is gone.
-    pub(crate) fn hear_worker(&self, number: u32) -> Option<Incoming> {
-        self.workers
-            .get(&number)
-            .filter(|worker| worker.gone.is_none())
-            .map(|worker| worker.channel.receive())
     }
 
     /// Ends whatever is left of it at once.

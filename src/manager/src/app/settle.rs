@@ -38,6 +38,9 @@ impl App {
 
     /// Does what the clock asks for.
     fn expire(&mut self, core: &mut Core, now: Now) {
+        if self.hold.is_some_and(|until| until <= now.instant) && self.serves() {
+            self.hold = None;
+        }
         if self.start.as_ref().is_some_and(|start| start.deadline <= now.instant) {
             self.overdue(core, now);
         }

@@ -94,7 +94,6 @@ impl App {
     /// A worker is ready: a start that was under way is complete.
     pub(super) fn arrived(&mut self, now: Now) {
         self.wanted = false;
-        self.hold = None;
         self.backoff.ready();
         if let Some(start) = self.start.take() {
             let workers = self.count(|worker| worker.is_alive());

@@ -3,11 +3,11 @@
     clippy::tests_outside_test_module,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stdout,
     clippy::print_stderr,
     reason = "this is all test"
 )]
 
+mod crashes;
 mod hostile;
 mod httpd;
 mod identity;

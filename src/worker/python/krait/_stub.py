@@ -2,12 +2,16 @@
 # Run by krait-spawn as "python -c <this text> <folder of the package>", by whatever interpreter it found.
 # It must parse and run on Python 2.7 and every 3.x, so that a wrong interpreter is told of, not guessed at.
 import os
+import select
 import sys
 
 
 def _fail(summary, advice, detail):
     parts = ["!boot", summary, advice, detail]
     data = b"\0".join(part if isinstance(part, bytes) else part.encode("utf-8", "replace") for part in parts)
+    # What the manager sent must not stay unread, or the kernel reports a reset in place of our message.
+    if select.select([3], [], [], 2)[0]:
+        os.read(3, 1 << 18)
     os.write(3, data[:60000])
     os._exit(1)
 
