@@ -1,5 +1,7 @@
 //! Asks `apxs` and `apr-1-config` where httpd's headers are, runs bindgen over them and compiles the shim.
 
+#![expect(clippy::panic, clippy::expect_used, reason = "a build script fails by its message")]
+
 use std::path::PathBuf;
 use std::process::Command;
 

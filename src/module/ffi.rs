@@ -7,7 +7,6 @@
     clippy::all,
     clippy::ptr_as_ptr,
     clippy::undocumented_unsafe_blocks,
-    clippy::missing_safety_doc,
     reason = "generated code"
 )]
 #![allow(dead_code, unused_qualifications, reason = "generated code")]

@@ -156,7 +156,7 @@ impl<'r, 'a> Relay<'r, 'a> {
 
     fn data(&mut self, range: Range<usize>) -> Result<(), Failure> {
         let taken = self.answer.accept(range.len() as u64).map_err(protocol)?;
-        let taken = usize::try_from(taken).unwrap_or(range.len()).min(range.len());
+        let taken = usize::try_from(taken).unwrap_or(usize::MAX).min(range.len());
         if taken > 0 {
             self.pieces.push(Piece::Bytes(range.start..range.start + taken));
         }

@@ -51,9 +51,10 @@ def memory(pid: int) -> int:
     raise LookupError(pid)
 
 
-def cpu(pid: int) -> float:
+def cpu(pid: int) -> "tuple[float, float]":
+    """Seconds in user mode and in the kernel."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) / os.sysconf("SC_CLK_TCK"), int(fields[12]) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -93,10 +94,9 @@ def main() -> None:
         before, spent, began = memory(worker.pid), cpu(worker.pid), time.monotonic()
         rate = drive(count)
         took = time.monotonic() - began
-        spent = cpu(worker.pid) - spent
-        print(
-            f"{rate} requests/s, worker's CPU {spent / count * 1e6:.2f} us per request ({spent / took:.0%})"
-        )
+        user, kernel = (after - at for after, at in zip(cpu(worker.pid), spent))
+        print(f"{rate} requests/s; worker's CPU {(user + kernel) / took:.0%},", end=" ")
+        print(f"per request {user / count * 1e6:.2f} us user, {kernel / count * 1e6:.2f} us kernel")
         print(f"resident memory {before} kB, grown by {memory(worker.pid) - before} kB in {count} requests")
         if os.environ.get("PERF") or os.environ.get("STRACE"):
             recorder.terminate()

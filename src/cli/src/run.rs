@@ -66,7 +66,8 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<(), CliError> {
 fn session(settings: &Settings) -> Session {
     let url = settings.endpoint.url(settings.mount.as_str());
     let place = if settings.endpoint.everywhere { format!("{url} and on every interface") } else { url };
-    Session::new(&settings.app.directive(), &place, settings.processes.min > 0, settings.verbose)
+    let expects_ready = settings.processes.min > 0;
+    Session::new(&settings.name, &settings.app.directive(), &place, expects_ready, settings.verbose)
 }
 
 fn system(action: &str, error: &std::io::Error) -> CliError {

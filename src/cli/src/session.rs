@@ -84,8 +84,10 @@ enum Phase {
 /// One run of httpd.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// The application, as `KraitApp` and so the manager call it.
+    /// The application, as the person at the terminal calls it.
     name: String,
+    /// As `KraitApp` and so the manager call it.
+    directive: String,
     /// The text after "serving NAME at".
     place: String,
     /// `false`: no process is to be started before a request comes, so nothing tells when the application is ready.
@@ -102,9 +104,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(name: &str, place: &str, expects_ready: bool, verbose: bool) -> Session {
+    pub(crate) fn new(
+        name: &str,
+        directive: &str,
+        place: &str,
+        expects_ready: bool,
+        verbose: bool,
+    ) -> Session {
         Session {
             name: name.to_owned(),
+            directive: directive.to_owned(),
             place: place.to_owned(),
             expects_ready,
             verbose,
@@ -210,7 +219,7 @@ impl Session {
     /// What a tagged line says about this application; included files may bring others.
     fn about_us(&self, line: &str, tag: &str) -> Option<String> {
         let text = after_tag(line, tag)?;
-        let text = text.strip_prefix("application '")?.strip_prefix(&self.name)?.strip_prefix('\'')?;
+        let text = text.strip_prefix("application '")?.strip_prefix(&self.directive)?.strip_prefix('\'')?;
         Some(
             text.strip_prefix([':', ' '])
                 .map_or(text, |rest| rest.strip_prefix(' ').unwrap_or(rest))
@@ -281,7 +290,7 @@ mod tests {
     const HAS_FAILED: &str = "[Sat Nov 21 02:53:33.123456 2026] [krait:error] [pid 1] KRT0311: application 'a:b' could not be started: step import: x";
 
     fn session() -> Session {
-        Session::new("a:b", "http://h/", true, false)
+        Session::new("typed", "a:b", "http://h/", true, false)
     }
 
     fn line(session: &mut Session, text: &str) -> Vec<Action> {
@@ -296,7 +305,7 @@ mod tests {
         assert_eq!(session.phase, Phase::Starting);
         assert_eq!(
             line(&mut session, IS_READY),
-            [Action::Say("serving 'a:b' at http://h/ (Ctrl-C stops)".to_owned())]
+            [Action::Say("serving 'typed' at http://h/ (Ctrl-C stops)".to_owned())]
         );
         assert_eq!(line(&mut session, "KRT0310: application 'other' is ready").len(), 1);
         assert_eq!(session.on(&Event::Restart, now), [Action::Signal(Signal::GracefulRestart)]);
@@ -374,7 +383,7 @@ mod tests {
 
     #[test]
     fn without_a_process_to_wait_for_httpd_is_enough() {
-        let mut session = Session::new("a:b", "http://h/", false, false);
+        let mut session = Session::new("typed", "a:b", "http://h/", false, false);
         assert!(matches!(line(&mut session, RESUMING).as_slice(), [Action::Say(_)]));
     }
 

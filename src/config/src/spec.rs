@@ -215,7 +215,7 @@ impl<'a> Effective<'a> {
             env.push((name.clone(), value.clone()));
         }
         let (processes_min, most) = self.find(|layer| layer.processes).unwrap_or((0, None));
-        let processes_max = most.unwrap_or(4.max(processes_min));
+        let processes_max = most.unwrap_or_else(|| 4.max(processes_min));
         let spec = AppSpec {
             plan: AppPlan {
                 name: app.text.clone(),

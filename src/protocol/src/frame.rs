@@ -178,7 +178,7 @@ impl Header {
     pub fn decode(bytes: &[u8; FRAME_HEADER_BYTES]) -> Result<Header, ProtocolError> {
         let [a, b, c, d, kind, code, r0, r1] = *bytes;
         let kind = Kind::from_code(kind)
-            .ok_or(ProtocolError::Unknown { what: "frame kind", code: u64::from(kind) })?;
+            .ok_or_else(|| ProtocolError::Unknown { what: "frame kind", code: u64::from(kind) })?;
         if (r0, r1) != (0, 0) {
             return Err(ProtocolError::Bad("frame header"));
         }

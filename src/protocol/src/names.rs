@@ -77,13 +77,11 @@ pub const NAMES: &[&str] = &[
 #[must_use]
 pub fn code_of(name: &[u8]) -> u8 {
     // Length and one byte settle nearly every miss; the list is short and this runs once per variable.
-    let mut code = 1;
-    for known in &NAMES[1..] {
+    for (code, known) in (1..).zip(&NAMES[1..]) {
         let known = known.as_bytes();
         if known.len() == name.len() && known == name {
             return code;
         }
-        code += 1;
     }
     0
 }

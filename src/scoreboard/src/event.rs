@@ -92,7 +92,8 @@ impl Default for Event {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Instant;

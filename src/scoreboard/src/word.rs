@@ -89,13 +89,13 @@ impl Word {
                 Some(ChildId(number - 1))
             }
         };
-        #[expect(clippy::cast_possible_truncation, reason = "the upper 32 bits")]
         let generation = (bits >> 32) as u32;
         Word { state, drain: bits & DRAIN != 0, owner, generation }
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,7 +1,7 @@
 //! `wsgi.errors`: text for the error log, as `LOG` frames of the request while it lasts.
 
 use crate::exchange::Exchange;
-use crate::sender::to_stderr;
+use crate::log::to_stderr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};

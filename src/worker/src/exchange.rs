@@ -4,9 +4,9 @@
 //! request finds nothing, so it cannot touch the next one's. Each half has its lock, because applications may use
 //! several threads. Lock order: receiver, then sender. No Python code runs under either.
 
-use crate::link::{Link, LinkError};
+use crate::link::{Link, LinkError, tell_protocol};
 use crate::receiver::{Receiver, Source};
-use crate::sender::{Sender, to_stderr};
+use crate::sender::Sender;
 use crate::{ClientDisconnected, RequestTooLarge};
 use krait_protocol::frame::BodyEnd;
 use pyo3::exceptions::PyValueError;
@@ -136,7 +136,7 @@ impl Exchange {
         match error {
             LinkError::Protocol(error) => {
                 self.link.shut_down();
-                to_stderr(format!("KRT0620 httpd broke the slot's protocol: {error}").as_bytes());
+                tell_protocol(&error);
                 ClientDisconnected::new_err("the conversation with httpd is broken")
             }
             LinkError::Gone | LinkError::Interrupted => {

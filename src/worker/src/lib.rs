@@ -12,6 +12,7 @@ mod glue;
 mod head;
 mod input;
 mod link;
+mod log;
 mod process;
 mod receiver;
 mod report;

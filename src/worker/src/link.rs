@@ -1,5 +1,6 @@
 //! The slot's socket as its receiving and its sending half see it.
 
+use crate::log::to_stderr;
 use krait_protocol::ProtocolError;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -63,4 +64,9 @@ impl From<io::Error> for LinkError {
             _ => LinkError::Gone,
         }
     }
+}
+
+/// Logs that httpd's side of a slot sent what it may not.
+pub(crate) fn tell_protocol(error: &ProtocolError) {
+    to_stderr(format!("KRT0620 httpd broke the slot's protocol: {error}").as_bytes());
 }

@@ -1,7 +1,7 @@
 //! The process itself: its title and its end.
 
 use crate::glue;
-use crate::sender::to_stderr;
+use crate::log::to_stderr;
 use pyo3::prelude::*;
 use std::ffi::CString;
 use std::time::Duration;

@@ -2,12 +2,13 @@
 
 use crate::head::Head;
 use crate::link::{Link, LinkError};
+use crate::log::{self, to_stderr};
 use crate::receiver;
 use krait_protocol::frame::{self, Header, Kind, LogLevel, Outcome};
 use krait_protocol::limits::{MAX_DATA_BYTES, MAX_LOG_BYTES};
 use krait_sys::socket;
 use pyo3::prelude::*;
-use std::io::{IoSlice, Write};
+use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -311,12 +312,7 @@ impl Sender {
             to_stderr(text);
             return;
         }
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (part, after) = cut(rest);
-            frame::push(&mut self.out, Kind::Log, level as u8, part);
-            rest = after;
-        }
+        log::push(&mut self.out, level, text);
     }
 
     /// Sends what is queued, then `block` and `tail`, all of it.
@@ -366,25 +362,3 @@ impl Sender {
 
 pub(crate) const EXCESS: &[u8] =
     b"KRT0612 the application's answer is longer than its declared Content-Length; the rest is left out";
-
-/// Cuts a text that is too long for one frame, after a line end where there is one, else between characters.
-fn cut(text: &[u8]) -> (&[u8], &[u8]) {
-    let Some((part, _)) = text.split_at_checked(MAX_LOG_BYTES).filter(|(_, rest)| !rest.is_empty()) else {
-        return (text, &[]);
-    };
-    if let Some(at) = part.iter().rposition(|&byte| byte == b'\n').filter(|&at| at > 0) {
-        return (&text[..at], text.get(at + 1..).unwrap_or_default());
-    }
-    let at = part.iter().rposition(|byte| byte & 0xc0 != 0x80).filter(|&at| at > 0).unwrap_or(MAX_LOG_BYTES);
-    text.split_at_checked(at).unwrap_or((text, &[]))
-}
-
-/// Writes a line to the process's standard error in one piece.
-pub(crate) fn to_stderr(text: &[u8]) {
-    let mut line = text.to_vec();
-    if line.last() != Some(&b'\n') {
-        line.push(b'\n');
-    }
-    // There is nowhere left to report a failure to.
-    drop(std::io::stderr().write_all(&line));
-}

@@ -3,8 +3,9 @@
 use crate::exchange::Exchange;
 use crate::file_wrapper::FileWrapper;
 use crate::link::LinkError;
+use crate::log::to_stderr;
 use crate::report::{Fault, kind, traceback};
-use crate::sender::{EXCESS, Flow, to_stderr};
+use crate::sender::{EXCESS, Flow};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
@@ -126,42 +127,41 @@ fn end(py: Python<'_>, exchange: &Exchange) -> Result<(), Fault> {
 }
 
 /// A list or tuple that fits one piece. No application code runs while it is looked through.
-struct Whole<'py> {
-    items: Vec<Bound<'py, PyAny>>,
-    total: usize,
+enum Whole<'py> {
+    /// A single block of any size: its length is that of the whole body.
+    One(Bound<'py, PyBytes>),
+    Joined(Vec<u8>),
 }
 
 impl<'py> Whole<'py> {
     fn collect(iterable: &Bound<'py, PyAny>) -> Result<Option<Self>, Fault> {
-        let mut whole = Whole { items: Vec::new(), total: 0 };
-        for item in iterable.try_iter()? {
+        let mut items = iterable.try_iter()?;
+        let Some(first) = items.next() else { return Ok(Some(Whole::Joined(Vec::new()))) };
+        let first = first?;
+        let first = bytes(&first, iterable)?;
+        let Some(second) = items.next() else { return Ok(Some(Whole::One(first.clone()))) };
+        let mut all = first.as_bytes().to_vec();
+        for item in std::iter::once(second).chain(items) {
             let item = item?;
-            whole.total += bytes(&item, iterable)?.as_bytes().len();
-            whole.items.push(item);
+            let block = bytes(&item, iterable)?.as_bytes();
+            if all.len() + block.len() > WHOLE_BYTES {
+                return Ok(None);
+            }
+            all.extend_from_slice(block);
         }
-        // A single block of any size is whole: its length is known.
-        Ok((whole.total <= WHOLE_BYTES || whole.items.len() == 1).then_some(whole))
+        Ok(Some(Whole::Joined(all)))
     }
 
-    fn send(self, py: Python<'py>, exchange: &Exchange) -> Result<(), Fault> {
-        let joined;
-        let block = match &self.items[..] {
-            [] => &[],
-            [one] => bytes(one, one)?.as_bytes(),
-            many => {
-                let mut all = Vec::with_capacity(self.total);
-                for item in many {
-                    all.extend_from_slice(bytes(item, item)?.as_bytes());
-                }
-                joined = all;
-                &joined[..]
-            }
+    fn send(&self, py: Python<'py>, exchange: &Exchange) -> Result<(), Fault> {
+        let (block, is_one) = match self {
+            Whole::One(block) => (block.as_bytes(), true),
+            Whole::Joined(all) => (&all[..], false),
         };
         let is_begun = with(py, exchange, |sender| {
             if !sender.has_head() {
                 return Ok(false);
             }
-            if self.items.len() == 1 {
+            if is_one {
                 sender.declare(block.len() as u64);
             }
             if block.is_empty() || sender.is_bodiless() {

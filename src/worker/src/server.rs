@@ -5,9 +5,10 @@ use crate::errors::Errors;
 use crate::exchange::{Exchange, Halves};
 use crate::glue;
 use crate::input::Input;
-use crate::link::{Link, LinkError};
+use crate::link::{Link, LinkError, tell_protocol};
+use crate::log::to_stderr;
 use crate::receiver::{Receiver, Source};
-use crate::sender::{Sender, to_stderr};
+use crate::sender::Sender;
 use crate::serve::serve;
 use crate::start_response::StartResponse;
 use krait_protocol::request::Body;
@@ -126,7 +127,7 @@ impl Server {
 
 fn broken(link: &Link, error: &LinkError) {
     if let LinkError::Protocol(error) = error {
-        to_stderr(format!("KRT0623 httpd broke the slot's protocol: {error}").as_bytes());
+        tell_protocol(error);
     }
     link.shut_down();
 }

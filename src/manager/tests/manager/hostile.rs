@@ -30,8 +30,8 @@ fn fails(body: &str, parts: &[&str]) {
     let mut all = vec!["KRT0311: application 'evil' could not be started: "];
     all.extend(parts);
     httpd.line(&all);
-    let at = httpd.lines.iter().find_map(|line| line.split_once("'evil': at ")).unwrap().1;
-    wait_gone(crate::httpd::pid(at), Duration::from_secs(5));
+    let line = httpd.line_at_any_time("'evil': at ");
+    wait_gone(crate::httpd::pid(line.rsplit(' ').next().unwrap()), Duration::from_secs(5));
     httpd.stop();
 }
 

@@ -12,6 +12,7 @@ use krait_scoreboard::pool::{Lease, Waited};
 use krait_scoreboard::word::ChildId;
 use krait_sys::socket;
 use std::fs::File;
+use std::hash::DefaultHasher;
 use std::io::{BufRead, BufReader, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -68,21 +69,35 @@ fn installation() -> &'static Path {
         build.args(["build", "--quiet", "-p", "krait-spawn", "-p", "krait-worker"]).current_dir(source);
         build.env("CARGO_TARGET_DIR", built.parent().unwrap());
         assert!(build.status().unwrap().success());
-        let place = std::env::temp_dir().join(format!("krait-installation-{}", std::process::id()));
+        // One place for each build folder, readable for the users that applications run as.
+        let hash = std::hash::BuildHasher::hash_one(
+            &std::hash::BuildHasherDefault::<DefaultHasher>::default(),
+            built,
+        );
+        let place = std::env::temp_dir().join(format!("krait-installation-{hash:x}"));
         let package = place.join("python/krait");
         std::fs::create_dir_all(&package).unwrap();
         for program in ["kraitd", "krait-spawn"] {
-            std::fs::copy(built.join(program), place.join(program)).unwrap();
+            update(&built.join(program), &place.join(program));
         }
-        std::fs::copy(built.join("lib_krait.so"), package.join("_krait.abi3.so")).unwrap();
+        update(&built.join("lib_krait.so"), &package.join("_krait.abi3.so"));
         for file in std::fs::read_dir(source.join("../worker/python/krait")).unwrap() {
             let file = file.unwrap();
             if file.file_type().unwrap().is_file() {
-                std::fs::copy(file.path(), package.join(file.file_name())).unwrap();
+                update(&file.path(), &package.join(file.file_name()));
             }
         }
         place
     })
+}
+
+/// Copies a file, in one step, where it is not the same already: it may be in use.
+fn update(from: &Path, to: &Path) {
+    if std::fs::read(from).unwrap() != std::fs::read(to).unwrap_or_default() {
+        let fresh = to.with_extension(std::process::id().to_string());
+        std::fs::copy(from, &fresh).unwrap();
+        std::fs::rename(fresh, to).unwrap();
+    }
 }
 
 pub(crate) struct Httpd {
@@ -90,6 +105,7 @@ pub(crate) struct Httpd {
     ours: OwnedFd,
     managers: OwnedFd,
     scoreboard: OwnedFd,
+    policies: u64,
     log: Receiver<String>,
     log_end: File,
     /// Every line so far.
@@ -134,7 +150,8 @@ impl Httpd {
             }
         });
         let scoreboard = Scoreboard::create().unwrap();
-        let mut httpd = Httpd { kraitd, ours, managers, scoreboard, log, log_end, lines: vec![], folder };
+        let mut httpd =
+            Httpd { kraitd, ours, managers, scoreboard, policies: 0, log, log_end, lines: vec![], folder };
         httpd.policy(identities, &[]);
         httpd
     }
@@ -152,7 +169,8 @@ impl Httpd {
 
     pub(crate) fn policy(&mut self, identities: Vec<Identity>, prestarts: &[&AppSpec]) {
         let parent_pid = std::process::id();
-        let policy = Policy { version: VERSION, generation: 1, parent_pid, identities };
+        self.policies += 1;
+        let policy = Policy { version: VERSION, generation: self.policies, parent_pid, identities };
         self.tell(&ParentToManager::Policy(policy), &[self.scoreboard.as_fd(), self.log_end.as_fd()]);
         for spec in prestarts {
             self.tell(&ParentToManager::Prestart(spec.encode().unwrap()), &[]);
@@ -214,6 +232,14 @@ impl Httpd {
                 }
                 Err(_) => panic!("no line with {parts:?} in\n{}", self.lines.join("\n")),
             }
+        }
+    }
+
+    /// A line that contains this, whether it came already or not.
+    pub(crate) fn line_at_any_time(&mut self, part: &str) -> String {
+        match self.lines.iter().find(|line| line.contains(part)) {
+            Some(line) => line.clone(),
+            None => self.line(&[part]),
         }
     }
 
