@@ -5,7 +5,6 @@ import re
 import pytest
 from harness import conf, raw
 from harness.stage import IS_ROOT
-from harness.waiting import until
 
 
 def refusal(launch, *lines):
@@ -161,7 +160,7 @@ def test_single_process_mode_serves(launch, mpm, stage):
     server = launch(conf.mount("/", stage.apps / "hello/app.py"), mpm=mpm, start=False)
     server.log.allow(r"AH\d{5}")
     server.start("-X")
-    assert until(lambda: server.get("/"), 10).text == "Hello, world!\n"
+    assert server.get("/").text == "Hello, world!\n"
     server.stop()
 
 

@@ -132,13 +132,13 @@ def test_krait_threads(launch, slow, facts):
 
 @pytest.mark.parametrize("debug", ["On", "Off"])
 def test_krait_debug_decides_what_a_visitor_may_read(launch, stage, debug):
-    broken = stage.apps / "broken/raises_at_import.py"
-    server = launch(conf.mount("/", broken, extra=f"KraitDebug {debug}"))
-    server.log.expect("KRT0311")
-    server.log.allow("KRT[0-9]{4}")
-    answer = server.get("/")
+    server = launch(conf.mount("/", stage.apps / "raising/app.py", extra=f"KraitDebug {debug}"))
+    server.log.expect("ZeroDivisionError: failed before the headers")
+    server.log.allow("KRT[0-9]{4}", *conf.TRACEBACK_LINES)
+    answer = server.get("/before")
     assert answer.status_code == 500
-    assert ("the database is not there" in answer.text) == (debug == "On")
+    assert ("ZeroDivisionError: failed before the headers" in answer.text) == (debug == "On")
+    assert ("raising/app.py" in answer.text) == (debug == "On")
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can switch users")

@@ -93,8 +93,14 @@ class Httpd:
                 command, env=self.environment(), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
                 cwd="/", start_new_session=True,
             )  # fmt: skip
-        until(lambda: self._serving(since), 30, "httpd serves")
+        # A single process writes no such notice.
+        ready = self._accepts if "-X" in options else lambda: self._serving(since)
+        until(ready, 30, "httpd serves")
         return self
+
+    def _accepts(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _serving(self, since: int) -> bool:
         if self.process.poll() is not None:

@@ -26,9 +26,9 @@ class Watch:
         found = {f"/dev/shm/{name}" for name in os.listdir("/dev/shm")}
         for folder in ("/tmp", "/run", "/var/run", "/var/lock"):
             if os.path.isdir(folder):
-                names = (name for name in os.listdir(folder) if name.startswith(WATCHED_NAMES))
-                # Other runs of these tests have folders of this name.
-                found |= {f"{folder}/{name}" for name in names if not name.startswith("krait-test-")}
+                # Sockets, pipes and files; folders with such names may be other tests' that run at this time.
+                entries = [entry for entry in os.scandir(folder) if entry.name.startswith(WATCHED_NAMES)]
+                found |= {entry.path for entry in entries if not entry.is_dir(follow_symlinks=False)}
         for kind in ("shm", "sem", "msg"):
             try:
                 lines = Path(f"/proc/sysvipc/{kind}").read_text().splitlines()[1:]

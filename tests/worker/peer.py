@@ -16,6 +16,8 @@ import postcard
 ROOT = Path(__file__).resolve().parents[2]
 STUB = (ROOT / "src/worker/python/krait/_stub.py").read_text()
 DEADLINE = 20.0
+# The interpreter that zygotes run; these tests themselves may run with any other.
+PYTHON = os.environ.get("KRAIT_TEST_PYTHON", sys.executable)
 
 REQUEST, BODY, BODY_END = 1, 2, 3
 HEAD, DATA, END, READ, LOG, FILE = 16, 17, 18, 19, 20, 21
@@ -259,7 +261,7 @@ class Worker:
 
 class Zygote:
     def __init__(
-        self, package: Path, folder: Path, python: str = sys.executable, env=None, cwd=None, user=None
+        self, package: Path, folder: Path, python: str = PYTHON, env=None, cwd=None, user=None
     ) -> None:
         self.control, theirs = packets()
         self.control.settimeout(DEADLINE)

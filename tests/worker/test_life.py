@@ -9,7 +9,7 @@ from pathlib import Path
 
 import postcard
 import pytest
-from peer import COMPLETE, DEADLINE
+from peer import COMPLETE, DEADLINE, READ
 
 # As deep as what tests put before it.
 HELLO = """
@@ -33,11 +33,11 @@ def gone(pid: int) -> bool:
     return True
 
 
-def blocked(pid: int, call: str) -> bool:
-    """Whether the main thread sleeps in a system call of this kind."""
-    numbers = {"recvfrom": "45", "recvmsg": "47", "futex": "202"}
+def waits(pid: int) -> bool:
+    """Whether the main thread sleeps in recvfrom(2): a worker between two requests."""
+    number = {"x86_64": "45", "aarch64": "207"}[os.uname().machine]
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/syscall").read_text().split()[0] == numbers[call]
+        return Path(f"/proc/{pid}/syscall").read_text().split()[0] == number
     return False
 
 
@@ -241,11 +241,11 @@ def test_an_applications_own_sigterm_handler(start):
         """
         + HELLO
     )
-    until(lambda: blocked(worker.pid, "recvfrom"), "the worker does not wait")
+    until(lambda: waits(worker.pid), "the worker does not wait")
     os.kill(worker.pid, signal.SIGUSR1)
     until(lambda: (start.folder / "seen").exists(), "the handler does not run")
     assert worker.slots[0].get().body == b"hello"
-    until(lambda: blocked(worker.pid, "recvfrom"), "the worker does not wait")
+    until(lambda: waits(worker.pid), "the worker does not wait")
     os.kill(worker.pid, signal.SIGTERM)
     assert worker.status() == 5 << 8
     assert (start.folder / "ended").exists()
@@ -261,6 +261,35 @@ def test_zygote_reports_every_end(start):
     ended = [zygote.message() for _ in workers]
     assert sorted(ended) == [("exited", (number, 9)) for number in workers]
     assert zygote.fork().message() == ("ready", None)
+
+
+def test_stacks_are_told_on_sigabrt(start):
+    worker = start.worker(
+        """
+        def sleeper(environ):
+            environ["wsgi.input"].read()
+        def application(environ, start_response):
+            sleeper(environ)
+        """
+    )
+    worker.slots[0].request(body=1)
+    assert worker.slots[0].frame()[0] == READ
+    os.kill(worker.pid, signal.SIGABRT)
+    assert worker.status() & 0x7F == signal.SIGABRT
+    assert "in sleeper" in worker.zygote.errors()
+
+
+def test_prints_are_seen_at_once(start):
+    worker = start.worker(
+        """
+        def application(environ, start_response):
+            print("printed \\udcff")
+            start_response("200 OK", [])
+            return []
+        """
+    )
+    assert worker.slots[0].get().outcome == COMPLETE
+    assert worker.zygote.errors() == "printed \\udcff\n"
 
 
 def test_an_idle_process_does_not_wake_up(start):

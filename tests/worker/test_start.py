@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from peer import PYTHON
 
 # As deep as what tests put before it.
 HELLO = """
@@ -196,7 +196,7 @@ def test_failures(start, preload):
     check(failure("a = (\n"), script, "cannot be imported", "line 1", detail="SyntaxError")
     check(failure("x = 1\n\0"), script, "cannot be imported")
     check(failure("# \xff\n".encode("latin-1").decode("latin-1") + "1/0"), "ZeroDivisionError", "line 2")
-    check(failure("import nowhere.inside"), "it needs the module nowhere", "line 1", advice=sys.executable)
+    check(failure("import nowhere.inside"), "it needs the module nowhere", "line 1", advice=PYTHON)
     check(failure("def f():\n    raise KeyError('x')\nf()"), "KeyError", "line 2", detail="in f")
     check(failure("import sys\nsys.exit(3)"), "called sys.exit(3)", "line 2", advice="__main__")
     check(failure("raise KeyboardInterrupt"), "KeyboardInterrupt")

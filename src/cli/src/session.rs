@@ -12,6 +12,15 @@ const READY: &str = "KRT0310";
 const FAILED: &str = "KRT0311";
 /// One line of the details after it. // tag reference
 const DETAIL: &str = "KRT0312";
+/// The module tells that no application, or not this one, is served: there is no manager, or nothing to tell it.
+const UNSERVED: [&str; 6] = [
+    "KRT0010", // tag reference
+    "KRT0011", // tag reference
+    "KRT0012", // tag reference
+    "KRT0014", // tag reference
+    "KRT0015", // tag reference
+    "KRT0016", // tag reference
+];
 /// Lines that the application printed. // tag reference
 const OUTPUT: [&str; 2] = ["KRT0325", "KRT0326"];
 
@@ -184,8 +193,7 @@ impl Session {
                 if self.about_us(line, READY).is_some_and(|text| text.starts_with("is ready")) {
                     return self.serve(line);
                 }
-                if self.about_us(line, FAILED).is_some() {
-                    let text = after_tag(line, FAILED).unwrap_or_default();
+                if let Some(text) = self.failure(line) {
                     self.app_failed = true;
                     self.phase = Phase::Failing { complete_at: now + REPORT_PAUSE };
                     return vec![Action::Say(text)];
@@ -214,6 +222,13 @@ impl Session {
             Some(parsed) => vec![Action::Show(parsed.short())],
             None => vec![Action::Show(line.to_owned())],
         }
+    }
+
+    /// Why this application will not be ready, if the line says so.
+    fn failure(&self, line: &str) -> Option<String> {
+        let tag = std::iter::once(FAILED).chain(UNSERVED).find(|tag| line.contains(tag))?;
+        let text = after_tag(line, tag)?;
+        (!text.starts_with("application '") || self.about_us(line, tag).is_some()).then_some(text)
     }
 
     /// What a tagged line says about this application; included files may bring others.
@@ -335,6 +350,19 @@ mod tests {
         assert_eq!(line(&mut session, "KRT0312: application 'a:b': again"), []);
         session.on(&Event::HttpdEnded(Ending::Exited(0)), now);
         assert!(matches!(session.outcome(), Err(CliError::AlreadyTold)));
+    }
+
+    #[test]
+    fn without_a_manager_there_is_nothing_to_wait_for() {
+        let mut session = session();
+        line(&mut session, RESUMING);
+        assert!(matches!(
+            line(&mut session, "KRT0012: application 'c' is not usable").as_slice(),
+            [Action::Show(_)]
+        ));
+        let said = line(&mut session, "KRT0014: the manager '/x' cannot be started");
+        assert_eq!(said, [Action::Say("the manager '/x' cannot be started".to_owned())]);
+        assert!(session.outcome().is_err());
     }
 
     #[test]

@@ -1,7 +1,17 @@
 //! Lines for httpd's error log, in its own style, on standard error.
 
 use krait_sys::clock::{LocalTime, local_now};
+use krait_sys::descriptor;
 use std::io::Write as _;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A pipe that is writable takes so much without blocking: `PIPE_BUF`.
+const PIECE_BYTES: usize = 4096;
+/// How long a log that takes nothing (a stuck rotatelogs) is waited for; then lines are lost until it does again.
+const PATIENCE_MS: i32 = 100;
+/// Lines lost since the last one that was written.
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Longest line; more is cut.
 const MAX_LINE_BYTES: usize = 10 << 10;
@@ -26,9 +36,25 @@ impl Level {
 
 /// Writes one line. `tag` is the number after `KRT`; each number stands at one place in the sources.
 fn write(level: Level, tag: u16, text: &str) {
-    let line = compose(local_now(), level, std::process::id(), tag, text);
-    // One write, so that lines of several processes do not mix. If the log is gone there is nowhere to tell it.
-    drop(std::io::stderr().write_all(line.as_bytes()));
+    let line = |level, tag, text: &str| compose(local_now(), level, std::process::id(), tag, text);
+    let lost = LOST.swap(0, Ordering::Relaxed);
+    let told = lost == 0
+        || put(
+            &line(Level::Error, 318, &format!("{lost} lines were lost: the error log did not take them")),
+            0,
+        );
+    if !told || !put(&line(level, tag, text), PATIENCE_MS) {
+        LOST.store(lost + 1, Ordering::Relaxed);
+    }
+}
+
+/// Writes without blocking for longer than `wait_ms`; `false` where the log takes nothing.
+fn put(line: &str, wait_ms: i32) -> bool {
+    let mut log = std::io::stderr();
+    // As few writes as can be, so that lines of several processes do not mix.
+    line.as_bytes().chunks(PIECE_BYTES).all(|piece| {
+        descriptor::writable(log.as_fd(), wait_ms).unwrap_or(true) && log.write_all(piece).is_ok()
+    })
 }
 
 pub(crate) fn error(tag: u16, text: &str) {

@@ -96,7 +96,20 @@ pub fn file_of(fd: BorrowedFd<'_>) -> io::Result<(u64, u64)> {
 /// # Errors
 /// `poll(2)`'s.
 pub fn readable(fd: BorrowedFd<'_>, wait_ms: i32) -> io::Result<bool> {
-    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    poll(fd, libc::POLLIN, wait_ms)
+}
+
+/// Waits until `fd` takes something (a pipe: at least `PIPE_BUF`, 4096 bytes), or until the time is over, and says
+/// whether it does.
+///
+/// # Errors
+/// `poll(2)`'s.
+pub fn writable(fd: BorrowedFd<'_>, wait_ms: i32) -> io::Result<bool> {
+    poll(fd, libc::POLLOUT, wait_ms)
+}
+
+fn poll(fd: BorrowedFd<'_>, events: libc::c_short, wait_ms: i32) -> io::Result<bool> {
+    let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
     // SAFETY: one live entry, as the count says.
     Ok(check(unsafe { libc::poll(&raw mut entry, 1, wait_ms) })? > 0)
 }
@@ -113,6 +126,7 @@ mod tests {
         let mut buffer = [0; 8];
         assert_eq!(read(reader.as_fd(), &mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert!(!readable(reader.as_fd(), 0).unwrap());
+        assert!(writable(writer.as_fd(), 0).unwrap());
         std::fs::File::from(writer).write_all(b"abc").unwrap();
         assert!(readable(reader.as_fd(), 0).unwrap());
         assert_eq!(read(reader.as_fd(), &mut buffer).unwrap(), 3);

@@ -13,6 +13,7 @@ mod head;
 mod input;
 mod link;
 mod log;
+mod outlet;
 mod process;
 mod receiver;
 mod report;

@@ -68,5 +68,5 @@ impl From<io::Error> for LinkError {
 
 /// Logs that httpd's side of a slot sent what it may not.
 pub(crate) fn tell_protocol(error: &ProtocolError) {
-    to_stderr(format!("KRT0620 httpd broke the slot's protocol: {error}").as_bytes());
+    to_stderr(format!("KRT0620: httpd broke the slot's protocol: {error}").as_bytes());
 }

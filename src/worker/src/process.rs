@@ -24,7 +24,7 @@ pub(crate) fn exit_within(seconds: f64) {
         std::thread::sleep(wait);
         to_stderr(
             format!(
-                "KRT0630 the worker was still busy {seconds} s after its last request (threads that are no \
+                "KRT0630: the worker was still busy {seconds} s after its last request (threads that are no \
                  daemons, or atexit handlers); it ends now"
             )
             .as_bytes(),

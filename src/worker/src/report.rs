@@ -27,7 +27,7 @@ impl Fault {
             Fault::Raised(error) if error.is_instance_of::<ClientDisconnected>(py) => None,
             Fault::Raised(error) => {
                 let name = kind(py, error);
-                Some(format!("KRT0601 the application raised {name}\n{}", traceback(py, error)))
+                Some(format!("KRT0601: the application raised {name}\n{}", traceback(py, error)))
             }
             Fault::Rule(text) => Some(text.clone()),
             Fault::Gone => None,

@@ -3,19 +3,16 @@
 use crate::head::Head;
 use crate::link::{Link, LinkError};
 use crate::log::{self, to_stderr};
+use crate::outlet::Outlet;
 use crate::receiver;
 use krait_protocol::frame::{self, Header, Kind, LogLevel, Outcome};
 use krait_protocol::limits::{MAX_DATA_BYTES, MAX_LOG_BYTES};
-use krait_sys::socket;
 use pyo3::prelude::*;
-use std::io::IoSlice;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 /// Up to here a block is copied behind its header, which is cheaper than a vector of two.
 const COPY_BYTES: usize = 4 << 10;
-/// Beyond this a send lets other Python threads run from the start.
-const DETACH_BYTES: usize = 16 << 10;
 
 /// What became of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +27,7 @@ pub(crate) enum Flow {
 
 #[derive(Debug)]
 pub(crate) struct Sender {
-    link: Arc<Link>,
-    /// Whole frames that go out before anything else.
-    out: Vec<u8>,
+    outlet: Outlet,
     /// Text of `wsgi.errors` after its last line end.
     line: Vec<u8>,
     head: Option<Head>,
@@ -43,7 +38,6 @@ pub(crate) struct Sender {
     is_head: bool,
     sent: u64,
     ended: bool,
-    gone: bool,
     excess_told: bool,
     /// `write()` was used, so no block is the whole body.
     written: bool,
@@ -53,8 +47,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(link: Arc<Link>) -> Self {
         Sender {
-            link,
-            out: Vec::with_capacity(COPY_BYTES),
+            outlet: Outlet::new(link),
             line: Vec::new(),
             head: None,
             called: false,
@@ -62,7 +55,6 @@ impl Sender {
             is_head: false,
             sent: 0,
             ended: false,
-            gone: false,
             excess_told: false,
             written: false,
             id: 0,
@@ -71,7 +63,7 @@ impl Sender {
 
     /// Starts the next answer.
     pub(crate) fn begin(&mut self, id: u64, is_head: bool) {
-        self.out.clear();
+        self.outlet.begin();
         self.line.clear();
         self.head = None;
         self.called = false;
@@ -79,7 +71,6 @@ impl Sender {
         self.is_head = is_head;
         self.sent = 0;
         self.ended = false;
-        self.gone = false;
         self.excess_told = false;
         self.written = false;
         self.id = id;
@@ -112,7 +103,7 @@ impl Sender {
     }
 
     pub(crate) fn gone(&self) -> bool {
-        self.gone
+        self.outlet.is_gone()
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -143,7 +134,7 @@ impl Sender {
 
     fn commit(&mut self) {
         if let Some(head) = self.head.as_ref().filter(|_| !self.head_sent) {
-            self.out.extend_from_slice(head.frame());
+            self.outlet.frames.extend_from_slice(head.frame());
             self.head_sent = true;
         }
     }
@@ -160,7 +151,7 @@ impl Sender {
         let left = self.left().map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX));
         let (now, rest) = block.split_at_checked(left).unwrap_or((block, &[]));
         if !rest.is_empty() {
-            self.tell_excess(EXCESS);
+            self.tell_excess();
         }
         self.commit();
         self.sent += now.len() as u64;
@@ -180,22 +171,22 @@ impl Sender {
     fn data(&mut self, py: Python<'_>, block: &[u8], end: Option<[u8; 8]>) -> Result<(), LinkError> {
         let mut chunks = block.chunks(MAX_DATA_BYTES).peekable();
         while let Some(chunk) = chunks.next() {
-            self.out.extend_from_slice(&Header::encode(Kind::Data, 0, chunk.len()));
+            self.outlet.frames.extend_from_slice(&Header::encode(Kind::Data, 0, chunk.len()));
             let tail = end.filter(|_| chunks.peek().is_none());
             let tail = tail.as_ref().map_or(&[][..], |frame| &frame[..]);
             if chunk.len() <= COPY_BYTES {
-                self.out.extend_from_slice(chunk);
-                self.out.extend_from_slice(tail);
-                self.flush(py, &[], &[], None)?;
+                self.outlet.frames.extend_from_slice(chunk);
+                self.outlet.frames.extend_from_slice(tail);
+                self.outlet.flush(py, &[], &[], None)?;
             } else {
-                self.flush(py, chunk, tail, None)?;
+                self.outlet.flush(py, chunk, tail, None)?;
             }
         }
         if block.is_empty()
             && let Some(frame) = end
         {
-            self.out.extend_from_slice(&frame);
-            self.flush(py, &[], &[], None)?;
+            self.outlet.frames.extend_from_slice(&frame);
+            self.outlet.flush(py, &[], &[], None)?;
         }
         Ok(())
     }
@@ -211,12 +202,12 @@ impl Sender {
         let length = self.left().map_or(length, |left| left.min(length));
         self.push_line();
         self.commit();
-        frame::push(&mut self.out, Kind::File, 0, &frame::encode_file(offset, length));
+        frame::push(&mut self.outlet.frames, Kind::File, 0, &frame::encode_file(offset, length));
         self.sent += length;
         if let Some(end) = self.end_frame() {
-            self.out.extend_from_slice(&end);
+            self.outlet.frames.extend_from_slice(&end);
         }
-        self.flush(py, &[], &[], Some(file.as_fd()))
+        self.outlet.flush(py, &[], &[], Some(file.as_fd()))
     }
 
     /// Ends the answer: nothing more comes from the application.
@@ -227,9 +218,9 @@ impl Sender {
         self.push_line();
         self.commit();
         if let Some(end) = self.end_frame() {
-            self.out.extend_from_slice(&end);
+            self.outlet.frames.extend_from_slice(&end);
         }
-        self.flush(py, &[], &[], None)
+        self.outlet.flush(py, &[], &[], None)
     }
 
     /// The `END` frame, and what it must be told with before it. Fewer bytes than declared are a failure that the
@@ -241,7 +232,7 @@ impl Sender {
         let outcome = match self.left() {
             Some(left) if left > 0 => {
                 let text = format!(
-                    "KRT0611 the application's answer ended {left} bytes before its declared Content-Length; \
+                    "KRT0611: the application's answer ended {left} bytes before its declared Content-Length; \
                      the connection is closed so that the client can tell"
                 );
                 self.push_log(LogLevel::Error, text.as_bytes());
@@ -254,9 +245,9 @@ impl Sender {
     }
 
     /// Tells once, after the end, that the application had more to say than it declared.
-    pub(crate) fn tell_excess(&mut self, text: &[u8]) {
+    pub(crate) fn tell_excess(&mut self) {
         if !std::mem::replace(&mut self.excess_told, true) {
-            self.push_log(LogLevel::Error, text);
+            self.push_log(LogLevel::Error, format!("KRT0612: {EXCESS}").as_bytes());
         }
     }
 
@@ -270,14 +261,14 @@ impl Sender {
             return Ok(());
         }
         self.ended = true;
-        self.out.extend_from_slice(&Header::encode(Kind::End, Outcome::Failed as u8, 0));
-        self.flush(py, &[], &[], None)
+        self.outlet.frames.extend_from_slice(&Header::encode(Kind::End, Outcome::Failed as u8, 0));
+        self.outlet.flush(py, &[], &[], None)
     }
 
     /// Asks the child for request body.
     pub(crate) fn ask(&mut self, py: Python<'_>, wanted: u32) -> Result<(), LinkError> {
-        receiver::push_read(&mut self.out, wanted);
-        self.flush(py, &[], &[], None)
+        receiver::push_read(&mut self.outlet.frames, wanted);
+        self.outlet.flush(py, &[], &[], None)
     }
 
     /// Adds text of `wsgi.errors`. Whole lines leave at once: the next statement may block or crash.
@@ -294,7 +285,7 @@ impl Sender {
         if flush || self.line.len() > MAX_LOG_BYTES {
             self.push_line();
         }
-        if self.out.is_empty() { Ok(()) } else { self.flush(py, &[], &[], None) }
+        if self.outlet.frames.is_empty() { Ok(()) } else { self.outlet.flush(py, &[], &[], None) }
     }
 
     fn push_line(&mut self) {
@@ -308,57 +299,14 @@ impl Sender {
 
     /// Queues text for the log; after the answer's end there is no request to log it with, so it goes to stderr.
     pub(crate) fn push_log(&mut self, level: LogLevel, text: &[u8]) {
-        if self.ended || self.gone {
+        if self.ended || self.outlet.is_gone() {
             to_stderr(text);
             return;
         }
-        log::push(&mut self.out, level, text);
-    }
-
-    /// Sends what is queued, then `block` and `tail`, all of it.
-    fn flush(
-        &mut self,
-        py: Python<'_>,
-        block: &[u8],
-        tail: &[u8],
-        file: Option<BorrowedFd<'_>>,
-    ) -> Result<(), LinkError> {
-        if self.gone {
-            self.out.clear();
-            return Err(LinkError::Gone);
-        }
-        let mut parts = [IoSlice::new(&self.out), IoSlice::new(block), IoSlice::new(tail)];
-        let mut rest = if block.is_empty() { parts.get_mut(..1).unwrap_or_default() } else { &mut parts[..] };
-        let mut files = file.as_slice();
-        let mut wait = self.out.len() + block.len() > DETACH_BYTES;
-        let result = loop {
-            if rest.is_empty() {
-                break Ok(());
-            }
-            let (fd, now, descriptors) = (self.link.fd(), &*rest, files);
-            let sent = if wait {
-                py.detach(|| socket::send(fd, now, descriptors, true))
-            } else {
-                socket::send(fd, now, descriptors, false)
-            };
-            match sent {
-                Ok(count) => {
-                    IoSlice::advance_slices(&mut rest, count);
-                    files = &[];
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => match LinkError::from(error) {
-                    LinkError::Interrupted => {}
-                    other => break Err(other),
-                },
-            }
-            wait = true;
-        };
-        self.out.clear();
-        self.gone = result.is_err();
-        result
+        log::push(&mut self.outlet.frames, level, text);
     }
 }
 
-pub(crate) const EXCESS: &[u8] =
-    b"KRT0612 the application's answer is longer than its declared Content-Length; the rest is left out";
+/// What is told of an answer that is too long, in the log and by `write()`.
+pub(crate) const EXCESS: &str =
+    "the application's answer is longer than its declared Content-Length; the rest is left out";

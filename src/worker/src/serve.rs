@@ -5,7 +5,7 @@ use crate::file_wrapper::FileWrapper;
 use crate::link::LinkError;
 use crate::log::to_stderr;
 use crate::report::{Fault, kind, traceback};
-use crate::sender::{EXCESS, Flow};
+use crate::sender::Flow;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
@@ -13,8 +13,8 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 /// A list or tuple of up to this many bytes leaves in one piece.
 const WHOLE_BYTES: usize = 64 << 10;
 
-const NO_START: &str = "KRT0602 the application sent its answer's body without calling start_response";
-const NO_START_AT_ALL: &str = "KRT0603 the application returned without calling start_response";
+const NO_START: &str = "KRT0602: the application sent its answer's body without calling start_response";
+const NO_START_AT_ALL: &str = "KRT0603: the application returned without calling start_response";
 
 /// Calls the application and sends its answer. Whatever the application does, this returns.
 pub(crate) fn serve(
@@ -35,7 +35,7 @@ pub(crate) fn serve(
     if !is_plain && let Err(error) = close(&iterable) {
         // The answer is over and httpd has its lease back, so there is no request to log this with.
         let text = format!(
-            "KRT0604 close() of the application's iterable raised {} (request {})\n{}",
+            "KRT0604: close() of the application's iterable raised {} (request {})\n{}",
             kind(py, &error),
             exchange.send(py, |sender| sender.id()).unwrap_or(0),
             traceback(py, &error)
@@ -113,7 +113,7 @@ fn send(exchange: &Exchange, iterable: &Bound<'_, PyAny>, is_plain: bool) -> Res
 /// Tells of blocks after the end; a block that was cut has been told of with the answer.
 fn excess(py: Python<'_>, exchange: &Exchange) -> Result<(), Fault> {
     with(py, exchange, |sender| {
-        sender.tell_excess(EXCESS);
+        sender.tell_excess();
         Ok(())
     })
 }
@@ -167,7 +167,7 @@ impl<'py> Whole<'py> {
             if block.is_empty() || sender.is_bodiless() {
                 sender.end(py)?;
             } else if sender.block(py, block, true)? == Flow::Excess {
-                sender.tell_excess(EXCESS);
+                sender.tell_excess();
             }
             Ok(true)
         })?;
@@ -181,7 +181,7 @@ fn bytes<'a, 'py>(
 ) -> Result<&'a Bound<'py, PyBytes>, Fault> {
     item.cast::<PyBytes>().map_err(|_| {
         let (item, whole) = (name(item), name(iterable));
-        Fault::Rule(format!("KRT0605 the application's answer ({whole}) yielded {item}, not bytes"))
+        Fault::Rule(format!("KRT0605: the application's answer ({whole}) yielded {item}, not bytes"))
     })
 }
 
@@ -190,7 +190,7 @@ fn iterator<'py>(iterable: &Bound<'py, PyAny>) -> Result<Bound<'py, pyo3::types:
     if is_text {
         let name = name(iterable);
         return Err(Fault::Rule(format!(
-            "KRT0606 the application returned {name}, not an iterable of bytes; return a list with it: [...]"
+            "KRT0606: the application returned {name}, not an iterable of bytes; return a list with it: [...]"
         )));
     }
     iterable.try_iter().map_err(|error| {
@@ -204,7 +204,7 @@ fn iterator<'py>(iterable: &Bound<'py, PyAny>) -> Result<Bound<'py, pyo3::types:
         };
         drop(error);
         Fault::Rule(format!(
-            "KRT0607 the application returned {name}, which is not an iterable of bytes{hint}"
+            "KRT0607: the application returned {name}, which is not an iterable of bytes{hint}"
         ))
     })
 }

@@ -77,7 +77,7 @@ impl Server {
                 return None;
             }
             Err(Bad::Python(error)) => {
-                let text = format!("KRT0621 a request's environ could not be made: {error}");
+                let text = format!("KRT0621: a request's environ could not be made: {error}");
                 to_stderr(text.as_bytes());
                 link.shut_down();
                 return None;
@@ -94,7 +94,7 @@ impl Server {
         pair.receiver.begin_body(inline, source);
         let exchange = Arc::new(Exchange::new(link.clone(), pair));
         if let Err(error) = self.call(py, &environ, &exchange) {
-            let text = format!("KRT0622 a request's objects could not be made: {error}");
+            let text = format!("KRT0622: a request's objects could not be made: {error}");
             to_stderr(text.as_bytes());
             link.shut_down();
         }

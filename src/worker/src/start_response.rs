@@ -93,9 +93,7 @@ impl Write {
             })
             .ok_or_else(over)?;
         match flow {
-            Ok(Some(Flow::Excess)) => {
-                Err(PyValueError::new_err(String::from_utf8_lossy(EXCESS).into_owned()))
-            }
+            Ok(Some(Flow::Excess)) => Err(PyValueError::new_err(EXCESS)),
             Ok(Some(Flow::More | Flow::Enough)) => Ok(()),
             Ok(None) => Err(PyAssertionError::new_err("write() needs a start_response() that succeeded")),
             Err(LinkError::Protocol(error)) => Err(self.exchange.raise(LinkError::Protocol(error))),

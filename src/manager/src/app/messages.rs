@@ -40,6 +40,7 @@ impl App {
             zygote.channel.shut_down();
         }
         if self.current == Some(number) && self.start.is_some() {
+            self.drain_outputs();
             let summary = "the zygote broke the protocol";
             self.fail(core, &StartFailure::new(self.step(), summary, "see the log line before", ""), now);
         }

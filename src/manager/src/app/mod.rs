@@ -69,6 +69,8 @@ pub(crate) struct App {
     preload: bool,
     /// Until when a zygote without workers stays, in case the next request comes soon.
     linger: Option<Instant>,
+    /// Whether children may tell of demand, because a worker could be hired.
+    listens: bool,
     /// Since when it has had no process.
     pub(crate) empty_since: Instant,
     shown: Option<(AppState, u64)>,
@@ -96,6 +98,7 @@ impl App {
             backoff: Backoff::default(),
             hold: None,
             linger: None,
+            listens: false,
             empty_since: now.instant,
             shown: None,
         }

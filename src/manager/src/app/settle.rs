@@ -23,6 +23,7 @@ impl App {
             self.dismiss_all(core, now);
         } else {
             self.release_idle(core, now);
+            self.listen(core);
             self.staff(core, now);
         }
         self.show(core, now);
@@ -194,11 +195,22 @@ impl App {
         times.into_iter().min()
     }
 
-    /// A request waits: children may tell again, and settling will see it.
+    /// Children tell of demand once, until they are heard again. Where every seat is taken, or a worker is on its way,
+    /// there is nothing to decide: under load each request that waits would wake us for nothing.
+    fn listen(&mut self, core: &Core) {
+        let starting = self.count(|worker| worker.is(Phase::Starting) || worker.died_starting());
+        let may_hire = starting == 0 && !self.free_seats().is_empty();
+        if may_hire && !self.listens {
+            core.ledger.hear_demand(self.entry);
+        }
+        self.listens = may_hire;
+    }
+
+    /// A request waits: settling will see it, and children may tell again where it helps.
     pub(crate) fn hear_demand(&mut self, core: &Core, now: Now) {
-        let waiting = core.ledger.hear_demand(self.entry);
+        self.listens = false;
         let held = self.hold.is_some_and(|until| until > now.instant);
-        if waiting && !held {
+        if core.ledger.is_waiting(self.entry) && !held {
             self.want();
         }
     }

@@ -1,14 +1,12 @@
-//! A stand-in for httpd: the parent that starts kraitd, and its children, each a view of the scoreboard and a channel.
+//! A stand-in for httpd: the parent that starts kraitd.
 
+use crate::child::HttpdChild;
+pub(crate) use crate::processes::{pid, wait_gone};
 use krait_config::AppSpec;
-use krait_protocol::control::{self, ChildToManager, ManagerToChild, ParentToManager, Policy, ReturnReason};
-use krait_protocol::frame::{self, Kind};
+use krait_protocol::control::{self, ChildToManager, ManagerToChild, ParentToManager, Policy};
 use krait_protocol::limits::VERSION;
-use krait_protocol::request::{Body, RequestWriter};
 use krait_protocol::start::{AppPlan, Identity, Target};
 use krait_scoreboard::Scoreboard;
-use krait_scoreboard::memory::AppRef;
-use krait_scoreboard::pool::{Lease, Waited};
 use krait_scoreboard::word::ChildId;
 use krait_sys::socket;
 use std::fs::File;
@@ -54,14 +52,13 @@ def application(environ, start_response):
     return [body.encode()]
 "#;
 
-pub(crate) fn pid(text: &str) -> u32 {
-    text.parse().unwrap()
-}
-
-/// A folder with kraitd, krait-spawn and the Python package, as they are installed.
+/// `KRAIT_INSTALLATION`, or a folder with kraitd, krait-spawn and the Python package, as they are installed.
 fn installation() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
+        if let Some(place) = std::env::var_os("KRAIT_INSTALLATION") {
+            return PathBuf::from(place);
+        }
         let kraitd = Path::new(env!("CARGO_BIN_EXE_kraitd"));
         let built = kraitd.parent().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -168,10 +165,20 @@ impl Httpd {
     }
 
     pub(crate) fn policy(&mut self, identities: Vec<Identity>, prestarts: &[&AppSpec]) {
+        let log = self.log_end.as_fd().try_clone_to_owned().unwrap();
+        self.policy_of(identities, prestarts, &log);
+    }
+
+    /// A policy that brings another error log.
+    pub(crate) fn policy_with_log(&mut self, log: &OwnedFd) {
+        self.policy_of(vec![], &[], log);
+    }
+
+    fn policy_of(&mut self, identities: Vec<Identity>, prestarts: &[&AppSpec], log: &OwnedFd) {
         let parent_pid = std::process::id();
         self.policies += 1;
         let policy = Policy { version: VERSION, generation: self.policies, parent_pid, identities };
-        self.tell(&ParentToManager::Policy(policy), &[self.scoreboard.as_fd(), self.log_end.as_fd()]);
+        self.tell(&ParentToManager::Policy(policy), &[self.scoreboard.as_fd(), log.as_fd()]);
         for spec in prestarts {
             self.tell(&ParentToManager::Prestart(spec.encode().unwrap()), &[]);
         }
@@ -268,149 +275,7 @@ impl Drop for Httpd {
     }
 }
 
-pub(crate) struct HttpdChild {
-    channel: OwnedFd,
-    pub(crate) board: Scoreboard,
-    pub(crate) id: ChildId,
-}
-
-/// A leased slot with its socket.
-pub(crate) struct Leased {
-    pub(crate) app: AppRef,
-    pub(crate) lease: Lease,
-    pub(crate) slot: u32,
-    pub(crate) socket: OwnedFd,
-}
-
-impl HttpdChild {
-    pub(crate) fn tell(&self, message: &ChildToManager) {
-        send(&self.channel, message, &[]);
-    }
-
-    pub(crate) fn ask(&self, message: &ChildToManager) -> (ManagerToChild, Vec<OwnedFd>) {
-        self.tell(message);
-        let mut buffer = vec![0; 1 << 17];
-        let got = socket::receive_packet(self.channel.as_fd(), &mut buffer, true).unwrap();
-        assert!(got.length > 0, "the manager has closed the channel");
-        (control::decode(&buffer[..got.length]).unwrap(), got.descriptors)
-    }
-
-    /// Whether the manager has ended the conversation.
-    pub(crate) fn is_cut_off(&self) -> bool {
-        socket::receive_packet(self.channel.as_fd(), &mut [0; 64], true).is_ok_and(|got| got.length == 0)
-    }
-
-    pub(crate) fn resolve(&self, spec: &AppSpec) -> Result<AppRef, String> {
-        match self.ask(&ChildToManager::Resolve(spec.encode().unwrap())).0 {
-            ManagerToChild::Resolved { app, generation } => Ok(AppRef { index: app, generation }),
-            ManagerToChild::Refused { reason } => Err(reason),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Leases a slot, waiting for it as a request does.
-    pub(crate) fn lease(&self, app: AppRef) -> Result<Leased, Waited> {
-        self.lease_within(app, PATIENCE)
-    }
-
-    pub(crate) fn lease_within(&self, app: AppRef, time: Duration) -> Result<Leased, Waited> {
-        loop {
-            let pool = self.board.pool(app).unwrap();
-            let demand = || {
-                if pool.may_tell_demand() {
-                    self.tell(&ChildToManager::Demand { app: app.index, generation: app.generation });
-                }
-            };
-            let lease = match pool.wait(self.id, Instant::now() + time, demand) {
-                Waited::Leased(lease) => lease,
-                other => return Err(other),
-            };
-            let slot = pool.slot_number(&lease);
-            self.board.note_start(slot, krait_sys::clock::monotonic_ms());
-            match self.ask(&ChildToManager::FetchSlot { slot, generation: lease.generation }) {
-                (ManagerToChild::Slot, mut fds) => {
-                    return Ok(Leased { app, lease, slot, socket: fds.pop().unwrap() });
-                }
-                (ManagerToChild::SlotGone, _) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    pub(crate) fn release(&self, leased: &Leased) {
-        self.board.note_end(leased.slot, krait_sys::clock::monotonic_ms());
-        let pool = self.board.pool(leased.app).unwrap();
-        if pool.release(self.id, &leased.lease) == krait_scoreboard::pool::Released::Drained {
-            self.returned(leased, ReturnReason::Drained);
-        }
-    }
-
-    /// Gives a lease back as broken.
-    pub(crate) fn spoil(&self, leased: &Leased, reason: ReturnReason) {
-        let _ = self.board.pool(leased.app).unwrap().spoil(self.id, &leased.lease);
-        self.returned(leased, reason);
-    }
-
-    fn returned(&self, leased: &Leased, reason: ReturnReason) {
-        let (slot, generation) = (leased.slot, leased.lease.generation);
-        self.tell(&ChildToManager::Returned { slot, generation, reason });
-    }
-
-    /// A request for a path, and the body of its answer.
-    pub(crate) fn get(&self, app: AppRef, path: &str) -> String {
-        let leased = self.lease(app).unwrap();
-        leased.request(path);
-        let body = leased.answer().unwrap();
-        self.release(&leased);
-        body
-    }
-}
-
-impl Leased {
-    pub(crate) fn request(&self, path: &str) {
-        let mut out = Vec::new();
-        let mut writer = RequestWriter::new(&mut out, 1, 0);
-        for (name, value) in [
-            ("REQUEST_METHOD", "GET"),
-            ("SCRIPT_NAME", ""),
-            ("PATH_INFO", path),
-            ("QUERY_STRING", ""),
-            ("SERVER_NAME", "localhost"),
-            ("SERVER_PORT", "80"),
-            ("SERVER_PROTOCOL", "HTTP/1.1"),
-        ] {
-            writer.variable(name.as_bytes(), value.as_bytes()).unwrap();
-        }
-        writer.finish(Body::None).unwrap();
-        socket::send(self.socket.as_fd(), &[IoSlice::new(&out)], &[], true).unwrap();
-    }
-
-    /// The body of the answer; `None` where the worker went away.
-    pub(crate) fn answer(&self) -> Option<String> {
-        let (mut bytes, mut body) = (Vec::new(), Vec::new());
-        let limit = Instant::now() + PATIENCE;
-        while Instant::now() < limit {
-            let mut buffer = [0; 1 << 16];
-            match socket::receive(self.socket.as_fd(), &mut buffer, true) {
-                Ok(got) if got.length == 0 => return None,
-                Ok(got) => bytes.extend_from_slice(&buffer[..got.length]),
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-                Err(_) => return None,
-            }
-            while let Some((header, payload, used)) = frame::split(&bytes).unwrap() {
-                match header.kind {
-                    Kind::Data => body.extend_from_slice(payload),
-                    Kind::End => return Some(String::from_utf8(body).unwrap()),
-                    _ => {}
-                }
-                bytes.drain(..used);
-            }
-        }
-        panic!("no answer");
-    }
-}
-
-fn send<M: serde::Serialize>(fd: &OwnedFd, message: &M, descriptors: &[BorrowedFd<'_>]) {
+pub(crate) fn send<M: serde::Serialize>(fd: &OwnedFd, message: &M, descriptors: &[BorrowedFd<'_>]) {
     let packet = control::encode(message).unwrap();
     socket::send(fd.as_fd(), &[IoSlice::new(&packet)], descriptors, true).unwrap();
 }
@@ -422,17 +287,5 @@ impl std::io::Read for &mut Blocking {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         krait_sys::descriptor::readable(self.0.as_fd(), -1)?;
         krait_sys::descriptor::read(self.0.as_fd(), buffer)
-    }
-}
-
-/// Waits until a process is gone, collected and all.
-pub(crate) fn wait_gone(pid: u32, time: Duration) {
-    let limit = Instant::now() + time;
-    if let Ok(process) = krait_sys::pidfd::Process::open(pid) {
-        let left = i32::try_from(limit.saturating_duration_since(Instant::now()).as_millis()).unwrap();
-        assert!(
-            krait_sys::descriptor::readable(process.as_fd(), left).unwrap(),
-            "process {pid} is still there"
-        );
     }
 }

@@ -128,7 +128,7 @@ fn a_new_policy_ends_what_it_forbids_and_leaves_the_rest_alone() {
     assert_eq!(child.lease_within(his, Duration::from_secs(1)).map(drop), Err(Waited::Gone));
     assert_eq!(child.get(her, "/pid"), hers, "hers go on");
     httpd.policy(vec![alice, bob], &[]);
-    httpd.line(&["KRT0317"]);
+    httpd.line(&["KRT0317: policy 3 is in force"]);
     let again = child.resolve(&of_bob).unwrap();
     assert_eq!(child.get(again, "/"), "hello");
     httpd.stop();

@@ -255,3 +255,25 @@ fn stand_in_parent() {
     println!("\nPIDS {} {worker} {stray}", httpd.kraitd.id());
     drop(std::io::read_to_string(std::io::stdin()));
 }
+
+#[test]
+fn a_stuck_log_stops_nobody() {
+    let mut httpd = Httpd::start(APP);
+    let child = httpd.child();
+    let app = child.resolve(&httpd.spec()).unwrap();
+    assert_eq!(child.get(app, "/"), "hello");
+    // A log that nobody reads, and much to write to it.
+    let (reader, stuck) = krait_sys::descriptor::pipe().unwrap();
+    httpd.policy_with_log(&stuck);
+    let leased = child.lease(app).unwrap();
+    leased.request("/flood");
+    assert_eq!(leased.answer().unwrap(), "flooded");
+    child.release(&leased);
+    let child = httpd.child();
+    let app = child.resolve(&httpd.spec()).unwrap();
+    assert_eq!(child.get(app, "/"), "hello");
+    httpd.policy(vec![], &[]);
+    httpd.line(&["KRT0318", "lines were lost"]);
+    drop(reader);
+    httpd.stop();
+}

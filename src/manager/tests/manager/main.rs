@@ -7,9 +7,11 @@
     reason = "this is all test"
 )]
 
+mod child;
 mod crashes;
 mod hostile;
 mod httpd;
 mod identity;
 mod life;
+mod processes;
 mod starts;

@@ -51,8 +51,7 @@ fn a_hanging_import_is_named_and_ended() {
     let source = "import os, time\nprint('at', os.getpid(), flush=True)\ntime.sleep(600)\n";
     let (mut httpd, line) = failure(source);
     assert!(line.contains("step import: still in step import after 3 s"), "{line}");
-    let at =
-        httpd.lines.iter().find_map(|line| line.split_once("'shop': at ")).map(|(_, at)| pid(at)).unwrap();
+    let at = pid(httpd.line_at_any_time("'shop': at ").rsplit(' ').next().unwrap());
     crate::httpd::wait_gone(at, Duration::from_secs(5));
     httpd.line(&["KRT0312", "import "]);
     httpd.stop();

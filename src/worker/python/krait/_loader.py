@@ -46,8 +46,16 @@ def _find_script(path):
         return path
     for name in _SCRIPTS:
         script = os.path.join(path, name)
-        if os.path.exists(script):
-            return script
+        try:
+            os.stat(script)
+        except PermissionError:
+            raise _fail(
+                f"the folder {path} cannot be searched by uid {os.geteuid()}: permission denied",
+                "make it, and every folder above it, searchable for the user the application runs as",
+            ) from None
+        except OSError:
+            continue
+        return script
     raise _fail(
         f"the folder {path} has no application: none of {', '.join(_SCRIPTS)} is in it",
         "add one of these files, or name the file in KraitApp",
@@ -186,7 +194,7 @@ def _find_callable(module, what, name):
 def _is_async(found):
     # By type() only: proxies answer isinstance() for what they stand for, which may not be there yet.
     is_function = type(found) is types.FunctionType
-    call = found if is_function else inspect.getattr_static(type(found), "__call__")
+    call = found if is_function else inspect.getattr_static(type(found), "__call__", None)
     return isinstance(call, types.FunctionType) and inspect.iscoroutinefunction(call)
 
 
