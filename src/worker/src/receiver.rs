@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 /// Room for the usual request or a small read of the body; larger requests grow it for their time.
 const BUFFER_BYTES: usize = 64 << 10;
-/// The least the child is asked for: fewer turns for an application that reads in small pieces.
+/// The least the child is asked for: fewer turns for an application that reads in small pieces. What it leaves of
+/// this waits in the socket, whose buffer it fits, so a slow reader does not hold the child up. Whoever wants more
+/// takes it all at once.
 const ASK_BYTES: usize = 256 << 10;
 /// From here on body bytes go straight to where the application wants them.
 const DIRECT_BYTES: usize = 16 << 10;
