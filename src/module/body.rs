@@ -26,7 +26,6 @@ pub(crate) struct Source<'r> {
 enum Announced {
     Nothing,
     Inline,
-    Length(u64),
     Stream,
 }
 
@@ -38,23 +37,17 @@ impl<'r> Source<'r> {
     pub(crate) fn new(r: Request<'r>) -> Result<Self, Failure> {
         let header = |name| r.headers_in().and_then(|headers| headers.get(name));
         let length = header(c"Content-Length").and_then(parse_length);
-        let announced = if header(c"Transfer-Encoding").is_some() {
-            Announced::Stream
-        } else {
-            match length {
-                Some(0) => Announced::Nothing,
-                Some(length) => Announced::Length(length),
-                None if r.may_have_unannounced_body() => Announced::Stream,
-                None => Announced::Nothing,
-            }
-        };
+        let is_chunked = header(c"Transfer-Encoding").is_some();
+        let may_have_one =
+            is_chunked || length.map_or_else(|| r.may_have_unannounced_body(), |length| length > 0);
+        let announced = if may_have_one { Announced::Stream } else { Announced::Nothing };
         let mut source = Source { input: None, announced, buffer: Vec::new(), end: None, refused: None };
         if announced == Announced::Nothing {
             return Ok(source);
         }
         source.input = Input::new(r);
-        if let Announced::Length(length) = announced
-            && length <= MAX_INLINE_BODY_BYTES as u64
+        if !is_chunked
+            && length.is_some_and(|length| length <= MAX_INLINE_BODY_BYTES as u64)
             && !r.is_expecting_continue()
         {
             source.read_all()?;
@@ -77,12 +70,12 @@ impl<'r> Source<'r> {
         }
     }
 
-    /// How the body is announced to the worker.
+    /// How the body is announced to the worker. A streamed one without its length, also where the client gave one:
+    /// input filters change it, and only httpd's end of stream is the end.
     pub(crate) fn announce(&self) -> Body<'_> {
         match self.announced {
             Announced::Nothing => Body::None,
             Announced::Inline => Body::Inline(&self.buffer),
-            Announced::Length(length) => Body::Known(length),
             Announced::Stream => Body::Unknown,
         }
     }

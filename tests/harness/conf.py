@@ -27,8 +27,8 @@ MPMS = tuple(os.environ.get("KRAIT_TEST_MPMS", "event worker prefork").split())
 MODULES = ("authz_core", "authz_host", "alias", "dir", "mime", "env", "setenvif", "headers", "rewrite")
 
 _CHILDREN = {
-    "event": "StartServers 2\nServerLimit 4\nThreadsPerChild 25\nMaxRequestWorkers 100",
-    "worker": "StartServers 2\nServerLimit 4\nThreadsPerChild 25\nMaxRequestWorkers 100",
+    "event": "StartServers 2\nServerLimit 16\nThreadsPerChild 25\nMaxRequestWorkers 100",
+    "worker": "StartServers 2\nServerLimit 16\nThreadsPerChild 25\nMaxRequestWorkers 100",
     "prefork": "StartServers 4\nServerLimit 64\nMaxRequestWorkers 64",
 }
 

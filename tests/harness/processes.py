@@ -37,9 +37,12 @@ def describe(process: psutil.Process) -> str:
 
 
 def alive(identity: Identity) -> bool:
-    """Whether that very process still exists, a zombie included."""
+    """Whether that very process still exists; a zombie does, unless it is init who has yet to reap it."""
     try:
-        return psutil.Process(identity[0]).create_time() == identity[1]
+        process = psutil.Process(identity[0])
+        if process.status() == psutil.STATUS_ZOMBIE and process.ppid() == 1:
+            return False
+        return process.create_time() == identity[1]
     except psutil.NoSuchProcess:
         return False
 

@@ -277,3 +277,4 @@ def test_title(start):
     start.write(HELLO)
     zygote = start.ready(name="a-long-name-of-an-app")
     assert Path(f"/proc/{zygote.process.pid}/comm").read_text() == "krait:a-long-na\n"
+    assert Path(f"/proc/{zygote.process.pid}/cmdline").read_text() == "krait: zygote of a-long-name-of-an-app\0"

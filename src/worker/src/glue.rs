@@ -61,10 +61,31 @@ pub(crate) fn duplicate(raw: RawFd) -> io::Result<OwnedFd> {
     unsafe { BorrowedFd::borrow_raw(raw) }.try_clone_to_owned()
 }
 
-/// Names the calling thread (and, from the main thread, the process) for `ps` and `top`. Best effort.
-pub(crate) fn set_title(title: &CStr) {
+/// Names the calling thread (and, from the main thread, the process). Best effort.
+pub(crate) fn set_name(name: &CStr) {
     // SAFETY: PR_SET_NAME reads a NUL-terminated string, of which it keeps 15 bytes.
-    unsafe { libc::prctl(libc::PR_SET_NAME, title.as_ptr()) };
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
+/// Writes a text over the process's arguments, for `ps`. The last byte is made other than NUL, by which the kernel
+/// knows that the text ends at its own NUL (`get_mm_proctitle` in Linux's fs/proc/base.c).
+pub(crate) fn set_arguments((start, end): (usize, usize), text: &[u8]) {
+    let length = end.saturating_sub(start);
+    if length < 2 {
+        return;
+    }
+    // SAFETY: the kernel says that these bytes of our stack hold the arguments, which nobody refers to any more but
+    // as C strings, and those stay terminated. Called while the process has one thread.
+    let place =
+        unsafe { std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut::<u8>(start), length) };
+    let kept = text.len().min(length - 2);
+    place.fill(0);
+    for (to, from) in place.iter_mut().zip(text.iter().take(kept)) {
+        *to = *from;
+    }
+    if let Some(last) = place.last_mut() {
+        *last = b'.';
+    }
 }
 
 /// Ends the process now: nothing is run and nothing is waited for.

@@ -14,6 +14,7 @@ _EXIT_SECONDS = 5.0
 
 def run(role):
     plan = role.plan
+    _krait.set_title("krait:" + plan["name"], "krait: worker of " + plan["name"])
     if not plan["preload"]:
         try:
             role.application = _loader.load(plan)

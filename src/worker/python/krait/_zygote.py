@@ -59,7 +59,7 @@ def _run():
     if message is None:
         _leave(0)
     plan = message[1]
-    _krait.set_title("krait:" + plan["name"])
+    _krait.set_title("krait:" + plan["name"], "krait: zygote of " + plan["name"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _krait.zygote_step("boot")
     _loader.prepare(plan)
