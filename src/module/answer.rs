@@ -16,6 +16,7 @@ pub(crate) struct Answer<'r> {
     has_head: bool,
     /// Whether anything was handed to httpd's filters: then the status can no longer change.
     is_under_way: bool,
+    is_aborted: bool,
     /// What the application declared, in bytes.
     declared: Option<u64>,
     has_body: bool,
@@ -39,6 +40,7 @@ impl<'r> Answer<'r> {
             output,
             has_head: false,
             is_under_way: false,
+            is_aborted: false,
             declared: None,
             has_body: true,
             accepted: 0,
@@ -125,7 +127,9 @@ impl<'r> Answer<'r> {
     /// left yet, so that an error status can still be given.
     pub(crate) fn fail(&mut self) -> bool {
         if self.is_under_way {
-            self.output.abort();
+            if !std::mem::replace(&mut self.is_aborted, true) {
+                self.output.abort();
+            }
             return true;
         }
         if self.has_head {

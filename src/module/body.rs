@@ -123,6 +123,17 @@ fn parse_length(text: &[u8]) -> Option<u64> {
 /// How long a worker may not take what it asked for.
 const TAKE_TRIES: u32 = 150;
 
+/// Sends the first bytes of a request; an error means that the worker got none of it.
+pub(crate) fn send_first(slot: BorrowedFd<'_>, frame: &[u8]) -> io::Result<usize> {
+    loop {
+        match socket::send(slot, &[IoSlice::new(frame)], &[], true) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // An idle worker's buffer is empty, so it has room; what it holds back it will not take later.
+            other => return other,
+        }
+    }
+}
+
 /// Sends all of header and payload. The socket's own timeout (200 ms) ends each wait; a worker that takes nothing for
 /// 30 seconds has lost its turn.
 pub(crate) fn send_all(slot: BorrowedFd<'_>, header: &[u8], payload: &[u8]) -> io::Result<()> {

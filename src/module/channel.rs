@@ -9,6 +9,7 @@ use krait_scoreboard::word::ChildId;
 use krait_sys::socket;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,11 @@ pub(crate) struct Channel {
     /// `None` where httpd could not start a manager.
     parent_end: Option<BorrowedFd<'static>>,
     connection: Mutex<State>,
+    /// The child's number while connected, so that requests need not take the lock; [`NOBODY`] otherwise.
+    child: AtomicU32,
 }
+
+const NOBODY: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 struct State {
@@ -42,7 +47,7 @@ struct State {
 
 impl Channel {
     pub(crate) fn new(parent_end: Option<BorrowedFd<'static>>) -> Self {
-        Channel { parent_end, connection: Mutex::default() }
+        Channel { parent_end, connection: Mutex::default(), child: AtomicU32::new(NOBODY) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -51,8 +56,18 @@ impl Channel {
 
     /// Our number with the present manager.
     pub(crate) fn child(&self) -> io::Result<ChildId> {
-        let mut guard = self.lock();
-        Ok(self.connected(&mut guard)?.child)
+        match self.child.load(Ordering::Acquire) {
+            NOBODY => {
+                let mut guard = self.lock();
+                Ok(self.connected(&mut guard)?.child)
+            }
+            known => Ok(ChildId(known)),
+        }
+    }
+
+    fn disconnect(&self, state: &mut State) {
+        self.child.store(NOBODY, Ordering::Release);
+        state.connection = None;
     }
 
     /// Asks and waits for the answer; a channel that has ended is made anew once.
@@ -65,12 +80,12 @@ impl Channel {
             Ok(answer) => Ok(answer),
             Err(error) => {
                 // What might still come would answer the wrong question.
-                guard.connection = None;
+                self.disconnect(&mut guard);
                 if is_fresh {
                     return Err(error);
                 }
                 let connection = self.connected(&mut guard)?;
-                exchange(connection.end.as_fd(), &packet).inspect_err(|_| guard.connection = None)
+                exchange(connection.end.as_fd(), &packet).inspect_err(|_| self.disconnect(&mut guard))
             }
         }
     }
@@ -82,7 +97,7 @@ impl Channel {
         if let Some(connection) = guard.connection.as_ref() {
             let sent = socket::send(connection.end.as_fd(), &[IoSlice::new(&packet)], &[], false);
             if sent.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
-                guard.connection = None;
+                self.disconnect(&mut guard);
             }
         }
     }
@@ -95,7 +110,10 @@ impl Channel {
                 return Err(io::Error::other(why.clone()));
             }
             match self.connect() {
-                Ok(connection) => state.connection = Some(connection),
+                Ok(connection) => {
+                    self.child.store(connection.child.0, Ordering::Release);
+                    state.connection = Some(connection);
+                }
                 Err(error) => {
                     state.pause = Some((Instant::now() + PAUSE, error.to_string()));
                     return Err(error);

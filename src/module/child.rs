@@ -9,8 +9,8 @@ use crate::httpd::process::{Kept, Main};
 use crate::slot::Slots;
 use krait_protocol::start::Identity;
 use krait_scoreboard::Scoreboard;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 /// A httpd child's own.
 #[derive(Debug)]
@@ -31,11 +31,13 @@ impl Child {
     }
 }
 
-static CHILD: RwLock<Option<Arc<Child>>> = RwLock::new(None);
+/// One per process, never dropped: its threads use it until the process ends. (`httpd -X` starts a child anew in the
+/// same process at each restart, but then this code is loaded anew too.)
+static CHILD: OnceLock<Child> = OnceLock::new();
 
 /// This child, once it has started.
-pub(crate) fn this() -> Option<Arc<Child>> {
-    CHILD.read().unwrap_or_else(PoisonError::into_inner).clone()
+pub(crate) fn this() -> Option<&'static Child> {
+    CHILD.get()
 }
 
 /// A new httpd child begins: it maps the scoreboard and introduces itself to the manager.
@@ -60,5 +62,6 @@ pub(crate) fn start(main: Main<'_>) {
         server: daemon::server_identity(),
         requests: AtomicU64::new(0),
     };
-    *CHILD.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(child));
+    // Set already only where the code was not loaded anew; what is there then serves as well.
+    CHILD.set(child).ok();
 }

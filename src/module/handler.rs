@@ -67,16 +67,16 @@ pub(crate) fn handle(r: Request<'_>) -> Verdict {
         }
     };
     BUFFERS.with(|buffers| match buffers.try_borrow_mut() {
-        Ok(mut buffers) => serve(r, &child, &app, &mut buffers),
+        Ok(mut buffers) => serve(r, child, &app, &mut buffers),
         // A filter made a sub-request for an application while an answer of another is passed on.
-        Err(_) => serve(r, &child, &app, &mut Buffers::default()),
+        Err(_) => serve(r, child, &app, &mut Buffers::default()),
     })
 }
 
 fn serve(r: Request<'_>, child: &Child, app: &Arc<Handle>, buffers: &mut Buffers) -> Verdict {
     let Buffers { frame, inbox } = buffers;
     let verdict = match prepare(r, child, app, frame) {
-        Ok((mut body, slot)) => converse(r, app, frame, inbox, slot, &mut body),
+        Ok((mut body, slot)) => converse(r, app, inbox, slot, &mut body),
         Err(failure) => {
             failure.report(r, &app.name);
             Verdict::Status(failure.status())
@@ -88,7 +88,7 @@ fn serve(r: Request<'_>, child: &Child, app: &Arc<Handle>, buffers: &mut Buffers
     verdict
 }
 
-/// Everything up to the moment when a slot is ours.
+/// Everything up to the moment when the request is with a worker.
 fn prepare<'r, 'c>(
     r: Request<'r>,
     child: &'c Child,
@@ -98,14 +98,28 @@ fn prepare<'r, 'c>(
     let body = Source::new(r)?;
     environ::write(r, child.next_request(), app.split(r), body.announce(), frame)
         .map_err(|error| Failure::TooLarge(error.to_string()))?;
-    let slot = slot::lease(child, app)?;
-    Ok((body, slot))
+    for _ in 0..TRIES {
+        let slot = slot::lease(child, app)?;
+        let Some(end) = slot.end() else { continue };
+        match body::send_first(end, frame) {
+            Ok(sent) => {
+                let rest = frame.get(sent..).unwrap_or_default();
+                body::send_all(end, rest, &[]).map_err(|_| Failure::WorkerGone)?;
+                return Ok((body, slot));
+            }
+            // No byte of the request reached the worker, which has just died: another one can have it.
+            Err(_) => continue,
+        }
+    }
+    Err(Failure::WorkerGone)
 }
+
+/// How often a request that no worker has seen is tried again.
+const TRIES: usize = 3;
 
 fn converse<'r>(
     r: Request<'r>,
     app: &Handle,
-    frame: &[u8],
     inbox: &mut Inbox,
     slot: Leased<'_>,
     body: &mut Source<'r>,
@@ -114,12 +128,7 @@ fn converse<'r>(
         Ok(relay) => relay,
         Err(failure) => return Verdict::Status(failure.status()),
     };
-    let sent = slot.end().map(|end| body::send_all(end, frame, &[]));
-    let result = match sent {
-        Some(Ok(())) => relay.run(slot, body),
-        _ => Err(Failure::WorkerGone),
-    };
-    let Err(failure) = result else { return Verdict::Answered };
+    let Err(failure) = relay.run(slot, body) else { return Verdict::Answered };
     // A body that httpd refused (413, 408) decides the status, whatever the application made of it.
     let failure = match body.refused {
         Some(status) if !relay.fail() => Failure::Body(status),

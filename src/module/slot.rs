@@ -94,7 +94,9 @@ pub(crate) fn lease<'c>(child: &'c Child, app: &Handle) -> Result<Leased<'c>, Fa
             return Ok(leased);
         }
     }
-    Err(Failure::WorkerGone)
+    Err(Failure::NoManager(
+        "its place in the scoreboard changes hands all the time; see the manager's lines".to_owned(),
+    ))
 }
 
 /// Waits in the queue; `None` where the entry has changed hands meanwhile.

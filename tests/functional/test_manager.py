@@ -1,5 +1,6 @@
 """The manager is watched, and not in the path of requests."""
 
+import concurrent.futures
 import contextlib
 import os
 import signal
@@ -26,6 +27,20 @@ def test_a_killed_manager_is_replaced_and_no_request_fails(launch, stage, mpm):
         until(lambda: load.answered > seen + 50, 20, "load goes on")
     assert load.failures == []
     server.log.wait_for("KRT0300.*(.|\\n)*KRT0300")
+
+
+def test_children_that_know_no_worker_yet_wait_for_the_new_manager(launch, stage):
+    server = launch(
+        conf.mount("/hello", stage.apps / "hello/app.py", extra="KraitProcesses 1 1"), mpm="prefork"
+    )
+    server.log.expect(r"KRT\d{4}: .*(manager|kraitd)")
+    server.log.allow(r"KRT\d{4}: ")
+    # One of httpd's children has the worker's slot; the others would have to ask the manager for it.
+    assert server.get("/hello").status_code == 200
+    os.kill(server.kraitd().pid, signal.SIGKILL)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: server.get("/hello"), range(24)))
+    assert {answer.status_code for answer in answers} == {200}
 
 
 def test_a_killed_httpd_child_takes_no_slot_with_it(launch, stage):

@@ -10,7 +10,7 @@ from harness.waiting import until
 # How many graceful restarts; event is the distribution's default and gets the full number.
 RESTARTS = {"event": 50, "worker": 20, "prefork": 20}
 WARM_UP = 8
-THREADS = "StartServers 2\nServerLimit 8\nThreadsPerChild 8\nMaxRequestWorkers 16\nMinSpareThreads 1"
+THREADS = "StartServers 2\nServerLimit 8\nThreadsPerChild 8\nMaxRequestWorkers 16\nMinSpareThreads 9"
 # Exactly so many children, so that the manager has exactly so many control channels.
 CHILDREN = {
     "event": (2, THREADS),
@@ -25,16 +25,28 @@ def steady(server):
 
 
 def settled(server):
-    """`steady`, once the children of earlier generations are gone and two looks agree."""
+    """`steady`, once two looks agree."""
 
     def look():
-        if len(server.children()) != CHILDREN[server.mpm][0]:
-            return None
         now = steady(server)
         time.sleep(0.2)
         return now if now == steady(server) else None
 
-    return until(look, 30, "children and descriptors settle")
+    return until(look, 30, "descriptors settle")
+
+
+def next_generation(server, load):
+    """A graceful restart, until only new children are left and have answered."""
+    old = {child.pid for child in server.children()}
+    server.graceful()
+
+    def replaced():
+        now = {child.pid for child in server.children()}
+        return len(now) == CHILDREN[server.mpm][0] and not now & old
+
+    until(replaced, 30, "httpd's children are replaced")
+    seen = load.answered
+    until(lambda: load.answered >= seen + 4, 30, "the new children answer")
 
 
 def memory(server):
@@ -48,13 +60,13 @@ def test_graceful_restarts_under_light_load(launch, stage, mpm):
     assert server.get("/hello").status_code == 200
     manager = server.kraitd().pid
     # The number of children is fixed at what the load needs.
-    server.log.allow("AH00161: server reached MaxRequestWorkers")
+    server.log.allow("AH00161|AH00287|AH10159")
     with LightLoad(server.port, "/hello", b"Hello, world!\n") as load:
         for _ in range(WARM_UP):
-            server.graceful()
+            next_generation(server, load)
         before, small = settled(server), memory(server)
         for _ in range(RESTARTS[mpm] - WARM_UP):
-            server.graceful()
+            next_generation(server, load)
         after, large = settled(server), memory(server)
     assert load.failures == []
     assert load.answered > RESTARTS[mpm]

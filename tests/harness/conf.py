@@ -18,6 +18,7 @@ TRACEBACK_LINES = (
     r'File ".*, line \d+, in ',
     r"\](?: KRT\d{4}:.*)?\s{3,}\S",
     r"\](?: KRT\d{4}:)?\s*$",
+    r"KRT\d{4}: the application raised",
     r"ERROR in app: Exception on",
     r"mod_wsgi \(pid=\d+\): Exception",
 )
