@@ -229,7 +229,11 @@ impl<'r, 'a> Relay<'r, 'a> {
         }
         if log::is_logged(self.r, level) {
             for line in text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-                log::request_bytes(self.r, level, line);
+                if has_own_tag(line) {
+                    log::request_bytes(self.r, level, line);
+                } else {
+                    log::request_bytes(self.r, level, &[b"KRT0050: ", line].concat());
+                }
             }
         }
     }
@@ -252,6 +256,11 @@ impl<'r, 'a> Relay<'r, 'a> {
         self.is_held = then == Then::More;
         self.answer.pass(&bytes, then)
     }
+}
+
+/// Whether a line starts with a tag of the Python side, KRT0600 to KRT0699. All others are the application's.
+fn has_own_tag(line: &[u8]) -> bool {
+    matches!(line, [b'K', b'R', b'T', b'0', b'6', b'0'..=b'9', b'0'..=b'9', b':', ..])
 }
 
 fn protocol(error: ProtocolError) -> Failure {

@@ -43,7 +43,12 @@ pub(crate) fn kind(py: Python<'_>, error: &PyErr) -> String {
 pub(crate) fn traceback(py: Python<'_>, error: &PyErr) -> String {
     let format = || -> PyResult<String> {
         let format = py.import("krait._failure")?.getattr("format_exception")?;
-        format.call1((error.value(py),))?.extract()
+        let value = error.value(py);
+        // Before Python 3.12 a fetched exception carries its traceback beside it, not in it.
+        if let Some(trace) = error.traceback(py) {
+            value.setattr("__traceback__", trace)?;
+        }
+        format.call1((value,))?.extract()
     };
     format().unwrap_or_else(|again| format!("(no traceback: formatting it raised {})", kind(py, &again)))
 }
