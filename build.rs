@@ -51,7 +51,7 @@ fn main() {
         .allowlist_function("apr_bucket_(file_enable_mmap|transient_create|eos_create|flush_create|file_create|heap_create)")
         .allowlist_function("apr_(os_file_put|proc_other_child_register|proc_other_child_unregister)")
         .allowlist_type("(module|command_rec|cmd_parms|request_rec|server_rec|conn_rec|core_dir_config|ap_directive_t|unixd_config_rec|apr_table_entry_t|apr_proc_t|apr_bucket_brigade|apr_bucket)")
-        .allowlist_var("(OK|DECLINED|DONE|HTTP_[A-Z_]+|APLOG_[A-Z]+|APR_HOOK_.*|RSRC_CONF|ACCESS_CONF|OR_FILEINFO|GLOBAL_ONLY|APR_NOFILE|MODULE_MAGIC_.*|AP_MODULE_FLAG_NONE)")
+        .allowlist_var("(OK|DECLINED|DONE|HTTP_[A-Z_]+|APLOG_[A-Z]+|APR_HOOK_.*|RSRC_CONF|ACCESS_CONF|OR_FILEINFO|GLOBAL_ONLY|APR_NOFILE|APR_REG|MODULE_MAGIC_.*|AP_MODULE_FLAG_NONE)")
         .allowlist_var("(AP_SQ_.*|AP_MPMQ_.*|APR_OC_REASON_.*|APR_SUCCESS|APR_EOF|APR_EAGAIN|APR_FOPEN_.*|ap_unixd_config|core_module|ap_server_conf)")
         .blocklist_item("krait_module")
         .derive_debug(false)

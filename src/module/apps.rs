@@ -2,7 +2,7 @@
 
 use crate::channel::Channel;
 use crate::config;
-use crate::failure::Failure;
+use crate::failure::{Failure, no_manager};
 use crate::httpd::request::Request;
 use crate::mount::{self, Mapped, Split};
 use krait_config::layer::App;
@@ -31,29 +31,34 @@ pub(crate) struct Handle {
 
 const UNKNOWN: u64 = u64::MAX;
 
+/// Where an application stands in the scoreboard.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) app: AppRef,
+    /// Whether the manager just said that a start is under way.
+    pub(crate) is_starting: bool,
+}
+
 impl Handle {
     /// Its place in the scoreboard, asking the manager where it is not known.
-    pub(crate) fn place(&self, channel: &Channel) -> Result<AppRef, Failure> {
+    pub(crate) fn place(&self, channel: &Channel) -> Result<Place, Failure> {
         match self.place.load(Ordering::Acquire) {
             UNKNOWN => self.resolve(channel),
-            known => Ok(unpack(known)),
+            known => Ok(Place { app: unpack(known), is_starting: false }),
         }
     }
 
     /// Asks the manager for its place, which also makes it try a start that failed before.
-    pub(crate) fn resolve(&self, channel: &Channel) -> Result<AppRef, Failure> {
+    pub(crate) fn resolve(&self, channel: &Channel) -> Result<Place, Failure> {
         let question = ChildToManager::Resolve(self.spec.clone());
         match channel.ask(&question) {
-            Ok((ManagerToChild::Resolved { app, generation }, _)) => {
-                let place = AppRef { index: app, generation };
+            Ok((ManagerToChild::Resolved { app, generation, starting }, _)) => {
                 self.place.store(u64::from(app) << 32 | u64::from(generation), Ordering::Release);
-                Ok(place)
+                Ok(Place { app: AppRef { index: app, generation }, is_starting: starting })
             }
             Ok((ManagerToChild::Refused { reason }, _)) => Err(Failure::Refused(reason)),
             Ok(_) => Err(Failure::NoManager("the manager gave an answer to another question".to_owned())),
-            Err(error) => Err(Failure::NoManager(format!(
-                "the manager kraitd does not answer ({error}); lines KRT0010 to KRT0015 and the manager's own say why"
-            ))),
+            Err(error) => Err(no_manager(&error)),
         }
     }
 
@@ -99,6 +104,9 @@ impl Apps {
     pub(crate) fn find(&self, r: Request<'_>, server: Option<&Identity>) -> Result<Arc<Handle>, Failure> {
         let sections = r.sections();
         let app = sections.app();
+        if app.is_none() && !r.is_file() {
+            return Err(Failure::NoScript);
+        }
         let script = app.is_none().then(|| r.filename().to_vec());
         let key = Key { fingerprint: sections.fingerprint(), script };
         if let Some(handle) = self.handles.read().unwrap_or_else(PoisonError::into_inner).get(&key) {

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 /// How long the manager may take for an answer. It never waits for anybody itself, so this is generous.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a question is asked of managers that die over it.
+const MOST_TRIES: u32 = 3;
 /// After a channel could not be made, others do not try for this long: each try holds its threads.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -29,8 +31,8 @@ struct Connection {
 /// The channel; shared by the child's threads, one question at a time.
 #[derive(Debug)]
 pub(crate) struct Channel {
-    /// `None` where httpd could not start a manager.
-    parent_end: Option<BorrowedFd<'static>>,
+    /// `Err`: why httpd has no manager.
+    parent_end: Result<BorrowedFd<'static>, &'static str>,
     connection: Mutex<State>,
     /// The child's number while connected, so that requests need not take the lock; [`NOBODY`] otherwise.
     child: AtomicU32,
@@ -46,7 +48,7 @@ struct State {
 }
 
 impl Channel {
-    pub(crate) fn new(parent_end: Option<BorrowedFd<'static>>) -> Self {
+    pub(crate) fn new(parent_end: Result<BorrowedFd<'static>, &'static str>) -> Self {
         Channel { parent_end, connection: Mutex::default(), child: AtomicU32::new(NOBODY) }
     }
 
@@ -70,22 +72,24 @@ impl Channel {
         state.connection = None;
     }
 
-    /// Asks and waits for the answer; a channel that has ended is made anew once.
+    /// Asks and waits for the answer. A manager that dies meanwhile is followed by another, which is asked again.
     pub(crate) fn ask(&self, question: &ChildToManager) -> io::Result<(ManagerToChild, Option<OwnedFd>)> {
         let packet = control::encode(question).map_err(io::Error::other)?;
-        let mut guard = self.lock();
-        let is_fresh = guard.connection.is_none();
-        let connection = self.connected(&mut guard)?;
-        match exchange(connection.end.as_fd(), &packet) {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                // What might still come would answer the wrong question.
-                self.disconnect(&mut guard);
-                if is_fresh {
-                    return Err(error);
+        let mut state = self.lock();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let result =
+                self.connected(&mut state).and_then(|connection| exchange(connection.end.as_fd(), &packet));
+            match result {
+                Err(error) => {
+                    // What might still come would answer the wrong question.
+                    self.disconnect(&mut state);
+                    if !has_ended(&error) || tries >= MOST_TRIES {
+                        return Err(error);
+                    }
                 }
-                let connection = self.connected(&mut guard)?;
-                exchange(connection.end.as_fd(), &packet).inspect_err(|_| self.disconnect(&mut guard))
+                answer => return answer,
             }
         }
     }
@@ -114,6 +118,7 @@ impl Channel {
                     self.child.store(connection.child.0, Ordering::Release);
                     state.connection = Some(connection);
                 }
+                Err(error) if has_ended(&error) => return Err(error),
                 Err(error) => {
                     state.pause = Some((Instant::now() + PAUSE, error.to_string()));
                     return Err(error);
@@ -124,7 +129,7 @@ impl Channel {
     }
 
     fn connect(&self) -> io::Result<Connection> {
-        let parent_end = self.parent_end.ok_or_else(|| io::Error::other("none is running"))?;
+        let parent_end = self.parent_end.map_err(io::Error::other)?;
         let (ours, theirs) = socket::packet_pair()?;
         socket::set_timeouts(ours.as_fd(), ANSWER_TIMEOUT, ANSWER_TIMEOUT)?;
         socket::ask_credentials(theirs.as_fd())?;
@@ -138,6 +143,12 @@ impl Channel {
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }
+}
+
+/// Whether the other end went away, as opposed to being silent.
+fn has_ended(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 fn exchange(end: BorrowedFd<'_>, packet: &[u8]) -> io::Result<(ManagerToChild, Option<OwnedFd>)> {

@@ -56,7 +56,13 @@ pub(crate) fn start(main: Main<'_>) {
     };
     let child = Child {
         board,
-        channel: Channel::new((kept.manager != 0).then(|| Kept::borrow(kept.parent_end))),
+        channel: Channel::new(if kept.manager != 0 {
+            Ok(Kept::borrow(kept.parent_end))
+        } else if daemon::is_off() {
+            Err("KraitManager is Off")
+        } else {
+            Err("it could not be started; line KRT0014 says why")
+        }),
         slots: Slots::new(),
         apps: Apps::default(),
         server: daemon::server_identity(),

@@ -46,6 +46,11 @@ pub(crate) fn server_identity() -> Option<Identity> {
     with_present(|present| present.server.clone())
 }
 
+/// Whether the configuration wants no manager.
+pub(crate) fn is_off() -> bool {
+    with_present(|present| present.program.is_none())
+}
+
 /// httpd has read its configuration: start the manager, or tell the one that runs.
 pub(crate) fn configured(main: Main<'_>, pconf: Pool<'_>) {
     let pass = config::end_pass();

@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Refused(String),
     /// The configuration makes no application.
     Misconfigured(String),
+    /// The script that the URL names is not there.
+    NoScript,
     /// The application could not be started; the manager has logged why.
     StartFailed,
     /// It could not be started a moment ago, and will be tried again after this time.
@@ -37,6 +39,11 @@ pub(crate) enum Failure {
     ClientGone,
 }
 
+/// The manager could not be asked.
+pub(crate) fn no_manager(error: &std::io::Error) -> Failure {
+    Failure::NoManager(format!("the manager kraitd does not answer: {error}"))
+}
+
 /// What a client is told to wait before it tries again, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
@@ -50,6 +57,7 @@ impl Failure {
             | Failure::QueueTimeout(_)
             | Failure::Refused(_) => 503,
             Failure::StartFailed | Failure::Misconfigured(_) | Failure::Application => 500,
+            Failure::NoScript => 404,
             Failure::TooLarge(_) => 431,
             Failure::Body(status) => *status,
             Failure::WorkerGone | Failure::Protocol(_) => 502,
@@ -77,6 +85,11 @@ impl Failure {
             Failure::Misconfigured(why) => {
                 error(format!("KRT0022: application '{app}' is not usable: {why}"));
             }
+            Failure::NoScript => log::request(
+                r,
+                Level::Info,
+                &format!("KRT0032: there is no script '{}'", String::from_utf8_lossy(r.filename())),
+            ),
             Failure::StartFailed => log::request(
                 r,
                 Level::Error,

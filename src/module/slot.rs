@@ -2,7 +2,7 @@
 
 use crate::apps::Handle;
 use crate::child::Child;
-use crate::failure::Failure;
+use crate::failure::{Failure, no_manager};
 use krait_protocol::control::{ChildToManager, ManagerToChild, ReturnReason};
 use krait_scoreboard::layout::{AppState, MAX_SLOTS};
 use krait_scoreboard::memory::AppRef;
@@ -48,36 +48,36 @@ const TRIES: usize = 4;
 
 /// Leases a slot of an application, waiting for one if need be.
 pub(crate) fn lease<'c>(child: &'c Child, app: &Handle) -> Result<Leased<'c>, Failure> {
-    let mut has_retried_start = false;
+    let mut place = app.place(&child.channel)?;
+    let mut has_started = place.is_starting;
     for _ in 0..TRIES {
-        let place = app.place(&child.channel)?;
-        let Some(pool) = child.board.pool(place) else {
-            app.forget(place);
+        let owner = child.channel.child().map_err(|error| no_manager(&error))?;
+        let Some(pool) = child.board.pool(place.app) else {
+            app.forget(place.app);
+            place = app.place(&child.channel)?;
             continue;
         };
-        let owner = child.channel.child().map_err(|error| Failure::NoManager(error.to_string()))?;
         let lease = match pool.claim(owner) {
-            Claim::Leased(lease) => lease,
-            Claim::Gone => {
-                app.forget(place);
+            Claim::Leased(lease) => Some(lease),
+            Claim::Gone => None,
+            Claim::Busy if pool.state() == AppState::Failed => {
+                let left = pool.retry_at_ms().saturating_sub(clock::monotonic_ms());
+                if has_started {
+                    return Err(Failure::StartFailed);
+                } else if left > 0 {
+                    return Err(Failure::BackingOff(Duration::from_millis(left)));
+                }
+                place = app.resolve(&child.channel)?;
+                has_started = place.is_starting;
                 continue;
             }
-            Claim::Busy => {
-                if pool.state() == AppState::Failed {
-                    let now_ms = clock::monotonic_ms();
-                    let left = Duration::from_millis(pool.retry_at_ms().saturating_sub(now_ms));
-                    if !left.is_zero() || has_retried_start {
-                        return Err(Failure::BackingOff(left));
-                    }
-                    has_retried_start = true;
-                    app.resolve(&child.channel)?;
-                    continue;
-                }
-                match wait(child, app, place, &pool, owner)? {
-                    Some(lease) => lease,
-                    None => continue,
-                }
-            }
+            Claim::Busy => wait(child, app, place.app, &pool, owner)?,
+        };
+        let Some(lease) = lease else {
+            app.forget(place.app);
+            place = app.place(&child.channel)?;
+            has_started |= place.is_starting;
+            continue;
         };
         let mut leased = Leased {
             child,
@@ -123,10 +123,7 @@ fn wait(
         Waited::QueueFull => Err(Failure::QueueFull),
         Waited::TimedOut => Err(Failure::QueueTimeout(time)),
         Waited::Failed => Err(Failure::StartFailed),
-        Waited::Gone => {
-            app.forget(place);
-            Ok(None)
-        }
+        Waited::Gone => Ok(None),
     }
 }
 
@@ -152,7 +149,7 @@ impl Leased<'_> {
             Err(error) => {
                 // The worker is well; only the way to it is missing. Whoever knows the way may use it.
                 self.give_back();
-                Err(Failure::NoManager(format!("a slot cannot be fetched: {error}")))
+                Err(no_manager(&error))
             }
         }
     }

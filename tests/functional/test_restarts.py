@@ -74,7 +74,9 @@ def test_graceful_restarts_under_light_load(launch, stage, mpm):
     assert after == before, "descriptors of parent or manager changed"
     grown = [(now - then) // 1024 for now, then in zip(large, small, strict=True)]
     print(f"{mpm}: {load.answered} requests during the restarts; parent and kraitd grew by {grown} KiB")
-    assert max(grown) < 1024, f"growth of parent and kraitd in KiB: {grown}"
+    # A few pages of noise, and less than half a page per restart: httpd alone does not grow at all.
+    allowed = 32 + 2 * (RESTARTS[mpm] - WARM_UP)
+    assert max(grown) < allowed, f"growth of parent and kraitd in KiB: {grown}, allowed {allowed}"
 
 
 def test_restarts_keep_the_manager_and_serve_on(launch, stage, mpm):

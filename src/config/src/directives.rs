@@ -117,7 +117,8 @@ pub static DIRECTIVES: [Directive; 15] = [
         details: "FILE is a script (.py, .wsgi); in a Directory section or .htaccess a relative name starts at \
                   that directory, elsewhere at ServerRoot. MODULE is imported; put the folder it lies in into \
                   KraitPath. A FOLDER is looked through for app.wsgi, wsgi.py, passenger_wsgi.py and app.py. \
-                  CALLABLE defaults to application, else app. URLs that an Alias, a redirect or a rewrite claims \
+                  CALLABLE defaults to application, else app. A name that ends in .wsgi and has a \
+                  CALLABLE is a module (shop.wsgi:application); a script of that name is ./shop.wsgi:application. URLs that an Alias, a redirect or a rewrite claims \
                   are left to it; SetHandler krait beside KraitApp takes those too. None ends an outer KraitApp.",
         example: "KraitApp /srv/shop/app.py:application",
     },
@@ -129,8 +130,8 @@ pub static DIRECTIVES: [Directive; 15] = [
         syntax: "PATH",
         default: "venv or .venv beside the application, else /usr/bin/python3",
         summary: "The interpreter that runs the application.",
-        details: "A CPython of version 3.9 or newer, or the folder of a virtual environment. Relative names start \
-                  as those of KraitApp.",
+        details: "A CPython of version 3.9 or newer, or the folder of a virtual environment (its bin/python is used). \
+                  Relative names start as those of KraitApp.",
         example: "KraitPython /srv/shop/venv",
     },
     Directive {

@@ -131,7 +131,8 @@ impl Layer {
                 directive.syntax
             ));
         }
-        self.set(directive.id, words, context)?;
+        self.set(directive.id, words, context)
+            .map_err(|why| format!("{} {}: {why}", directive.word(), words.join(" ")))?;
         let mut hasher = hasher();
         (self.fingerprint, directive.word(), words, &context.base, &context.mount).hash(&mut hasher);
         self.fingerprint = hasher.finish128().as_u128().max(1);
@@ -198,7 +199,8 @@ impl Layer {
                 .ok_or_else(|| format!("'{pair}' has no value; write KraitEnv {pair} VALUE"))?,
             _ => return Err("a name and a value are needed".to_owned()),
         };
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+        let is_name = |letter: char| !letter.is_whitespace() && !letter.is_control() && letter != '=';
+        if name.is_empty() || !name.chars().all(is_name) || value.contains('\0') {
             return Err(format!("'{name}' cannot be the name of an environment variable"));
         }
         self.env.retain(|(known, _)| known != name);

@@ -193,7 +193,7 @@ impl<'a> Effective<'a> {
         let path = self.find(|layer| layer.path.clone()).unwrap_or_default();
         let directory = directory(app, &path);
         let (interpreters, interpreter_named) = match self.find(|layer| layer.python.clone()) {
-            Some(python) => (vec![interpreter(&python)], true),
+            Some(python) => (vec![python], true),
             None => {
                 let beside = ENVIRONMENTS.iter().map(|place| format!("{directory}/{place}"));
                 (beside.chain(SYSTEM.iter().map(|&place| place.to_owned())).collect(), false)
@@ -259,16 +259,6 @@ fn directory(app: &App, path: &[String]) -> String {
             }
             (None, _) => "/".to_owned(),
         },
-    }
-}
-
-/// `KraitPython` names an interpreter, or the folder of a virtual environment.
-fn interpreter(path: &str) -> String {
-    let last = path.rsplit('/').next().unwrap_or(path);
-    if last.starts_with("python") || last.starts_with("pypy") {
-        path.to_owned()
-    } else {
-        format!("{path}/bin/python")
     }
 }
 

@@ -48,7 +48,7 @@ fn the_interpreter_is_the_named_one_or_looked_for() {
     assert_eq!(found.interpreters[0], "/srv/shop/venv/bin/python");
     assert!(!found.interpreter_named);
     for (line, expected) in [
-        ("KraitPython env", "/srv/env/bin/python"),
+        ("KraitPython env", "/srv/env"),
         ("KraitPython /opt/python3.12", "/opt/python3.12"),
         ("KraitPython env/bin/python", "/srv/env/bin/python"),
     ] {

@@ -37,7 +37,8 @@ pub fn parse(text: &str, base: &str) -> Result<Application, String> {
         }
         None => (text, None),
     };
-    let is_script = place.ends_with(".py") || place.ends_with(".wsgi");
+    // `shop.wsgi:application` is what every Django project calls its module; a script of that name is `./shop.wsgi`.
+    let is_script = place.ends_with(".py") || (place.ends_with(".wsgi") && callable.is_none());
     if is_script || place.contains('/') || place == "." || (callable.is_none() && !is_dotted(place)) {
         return Ok(Application { target: Target::Path(parse::path(base, place)?), callable });
     }
@@ -78,7 +79,9 @@ mod tests {
             ("app.py", path("/b/app.py", None)),
             ("app.py:main", path("/b/app.py", Some("main"))),
             ("/x/y.wsgi:a.b", path("/x/y.wsgi", Some("a.b"))),
-            ("shop.wsgi:application", path("/b/shop.wsgi", Some("application"))),
+            ("shop.wsgi:application", module("shop.wsgi", "application")),
+            ("./shop.wsgi:application", path("/b/shop.wsgi", Some("application"))),
+            ("shop.wsgi", path("/b/shop.wsgi", None)),
             ("shop.web:app", module("shop.web", "app")),
             ("import:shop.web.app", module("shop.web", "app")),
             (".", path("/b", None)),

@@ -91,6 +91,13 @@ impl Children {
         }
     }
 
+    /// Reads every channel: what came before the first policy has waited.
+    pub(crate) fn hear_all(&self, core: &mut Core) {
+        for child in self.table.values() {
+            core.sources.again(child.channel.token());
+        }
+    }
+
     /// A child's channel is readable.
     pub(crate) fn readable(&mut self, core: &mut Core, apps: &mut Apps, policy: &Policy, key: u32, now: Now) {
         for _ in 0..PACKETS_PER_TURN {
@@ -201,7 +208,7 @@ impl Child {
 /// The application of a spec: checked, found or made, and on its way to having a worker.
 fn resolve(core: &mut Core, apps: &mut Apps, policy: &Policy, bytes: Vec<u8>, now: Now) -> ManagerToChild {
     match find(core, apps, policy, bytes, now) {
-        Ok((app, generation)) => ManagerToChild::Resolved { app, generation },
+        Ok((app, generation, starting)) => ManagerToChild::Resolved { app, generation, starting },
         Err(reason) => ManagerToChild::Refused { reason },
     }
 }
@@ -212,7 +219,7 @@ fn find(
     policy: &Policy,
     bytes: Vec<u8>,
     now: Now,
-) -> Result<(u32, u32), String> {
+) -> Result<(u32, u32, bool), String> {
     if core.stopping {
         return Err("the manager is stopping".to_owned());
     }
@@ -229,7 +236,8 @@ fn find(
     };
     let app = apps.get_mut(id).ok_or("it is gone")?;
     app.resolved(now);
-    let entry = (app.entry.index, app.entry.generation);
+    let (index, generation) = (app.entry.index, app.entry.generation);
     apps.settle(core, id, now);
-    Ok(entry)
+    let starting = apps.get_mut(id).is_some_and(|app| app.is_starting());
+    Ok((index, generation, starting))
 }

@@ -43,7 +43,8 @@ pub(crate) struct Manager {
     pub(crate) parent_end: Process,
     /// The scoreboard's file, to see whether a later policy brings another.
     pub(crate) scoreboard: (u64, u64),
-    pub(crate) policy: Policy,
+    /// `None` until the first one is complete: children are not heard before.
+    pub(crate) policy: Option<Policy>,
     pub(crate) children: Children,
     pub(crate) apps: Apps,
     pub(crate) stop: Option<Stop>,
@@ -90,7 +91,9 @@ impl Manager {
                 self.begin_stop(End::Wished, Pace::HURRY, HURRY_LIMIT, now);
             }
             Source::Child(key) => {
-                self.children.readable(&mut self.core, &mut self.apps, &self.policy, key, now);
+                if let Some(policy) = &self.policy {
+                    self.children.readable(&mut self.core, &mut self.apps, policy, key, now);
+                }
             }
             Source::FormerChild(key) => self.children.former_ended(&mut self.core, key),
             Source::Zygote(id, number) => {
@@ -191,30 +194,32 @@ impl Manager {
     }
 
     /// A new policy: what it forbids drains, what it asks for starts, the rest goes on.
-    pub(crate) fn enforce(&mut self, policy: Policy, now: Now) {
-        self.policy = policy;
+    pub(crate) fn enforce(&mut self, mut policy: Policy, now: Now) {
         for app in self.apps.iter_mut() {
-            app.keep(0);
-            if let Err(why) = self.policy.check_identity(app.identity()) {
+            app.retire();
+            if let Err(why) = policy.check_identity(app.identity()) {
                 log::notice(315, &format!("application '{}' is ended: {why}", app.name()));
                 app.leave();
             }
         }
         self.apps.forget_specs_of_leaving();
-        for bytes in std::mem::take(&mut self.policy.prestarts) {
-            if let Err(why) = self.prestart(bytes, now) {
+        for bytes in std::mem::take(&mut policy.prestarts) {
+            if let Err(why) = self.prestart(&policy, bytes, now) {
                 log::error(316, &format!("an application is not started with the server: {why}"));
             }
         }
         for id in self.apps.ids() {
             self.apps.settle(&mut self.core, id, now);
         }
-        log::info(317, &format!("policy {} is in force", self.policy.generation));
+        log::info(317, &format!("policy {} is in force", policy.generation));
+        if self.policy.replace(policy).is_none() {
+            self.children.hear_all(&mut self.core);
+        }
     }
 
-    fn prestart(&mut self, bytes: Vec<u8>, now: Now) -> Result<(), String> {
+    fn prestart(&mut self, policy: &Policy, bytes: Vec<u8>, now: Now) -> Result<(), String> {
         let spec = AppSpec::decode(&bytes).map_err(|error| error.to_string())?;
-        self.policy.check(&spec)?;
+        policy.check(&spec)?;
         let name = spec.plan.name.clone();
         let id = match self.apps.by_spec(&bytes) {
             Some(id) => id,

@@ -6,7 +6,6 @@ use crate::core::{Core, Pace, Places};
 use crate::log;
 use crate::manager::{End, Manager};
 use crate::parent::{Parent, Told};
-use crate::policy::Policy;
 use crate::sources::{Source, Sources};
 use krait_scoreboard::{Ledger, Scoreboard};
 use krait_sys::pidfd::Process;
@@ -150,7 +149,7 @@ fn open(setup: Setup, scoreboard: &OwnedFd, early: Vec<(OwnedFd, u32)>) -> Resul
         parent_token: setup.parent_token,
         parent_end: setup.parent_end,
         scoreboard: file,
-        policy: Policy::default(),
+        policy: None,
         children: Children::default(),
         apps: Apps::default(),
         stop: None,

@@ -88,6 +88,12 @@ impl<'r> Request<'r> {
         unsafe { (*self.raw.as_ptr()).proto_num >= 2000 }
     }
 
+    /// Whether the URL leads to a regular file.
+    pub(crate) fn is_file(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { (*self.raw.as_ptr()).finfo.filetype == ffi::APR_REG }
+    }
+
     /// `http` or `https`, as httpd sees it.
     pub(crate) fn is_https(self) -> bool {
         // SAFETY: the hook's runner returns a static string.

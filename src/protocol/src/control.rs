@@ -98,6 +98,8 @@ pub enum ManagerToChild {
         app: u32,
         /// The entry's generation.
         generation: u32,
+        /// Whether a start is under way, so that a failure which shows later is that start's.
+        starting: bool,
     },
     /// The application may not run, or there is no room for it.
     Refused {

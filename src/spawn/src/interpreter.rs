@@ -9,7 +9,8 @@ const MAX_LINKS: usize = 40;
 
 /// The first candidate that exists.
 pub(crate) fn find(plan: &SpawnPlan) -> Result<String, StartFailure> {
-    for (index, candidate) in plan.interpreters.iter().enumerate() {
+    for (index, named) in plan.interpreters.iter().enumerate() {
+        let candidate = &of_environment(named);
         match std::fs::metadata(candidate) {
             Ok(found) if found.is_dir() => {
                 let summary = format!("the interpreter '{candidate}' is a folder");
@@ -31,6 +32,14 @@ pub(crate) fn find(plan: &SpawnPlan) -> Result<String, StartFailure> {
     let tried = plan.interpreters.iter().map(|path| format!("'{path}'")).collect::<Vec<_>>().join(", ");
     let summary = format!("no Python interpreter was found; tried {tried}");
     Err(failure(summary, "install Python 3.9 or newer, or name one with KraitPython"))
+}
+
+/// The interpreter of a virtual environment, where its folder is named.
+fn of_environment(named: &str) -> String {
+    match std::fs::metadata(named) {
+        Ok(found) if found.is_dir() => format!("{}/bin/python", named.trim_end_matches('/')),
+        _ => named.to_owned(),
+    }
 }
 
 /// Becomes the interpreter. Comes back only when that failed.

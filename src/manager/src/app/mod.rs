@@ -71,6 +71,8 @@ pub(crate) struct App {
     linger: Option<Instant>,
     /// Whether children may tell of demand, because a worker could be hired.
     listens: bool,
+    /// Not in the present configuration.
+    retired: bool,
     /// Since when it has had no process.
     pub(crate) empty_since: Instant,
     shown: Option<(AppState, u64)>,
@@ -99,6 +101,7 @@ impl App {
             hold: None,
             linger: None,
             listens: false,
+            retired: false,
             empty_since: now.instant,
             shown: None,
         }
@@ -122,14 +125,22 @@ impl App {
     /// A child, or the server's configuration, names it: its minimum holds, and it should have a worker.
     pub(crate) fn resolved(&mut self, now: Now) {
         self.minimum = self.spec.processes_min;
+        self.retired = false;
         if self.hold.is_none_or(|until| until <= now.instant) {
             self.want();
         }
     }
 
-    /// How many workers stand from now on, whether anybody asks or not.
-    pub(crate) fn keep(&mut self, minimum: u32) {
-        self.minimum = minimum.min(self.spec.processes_max);
+    /// httpd has a new configuration. Whether this application is in it shows when it is named again: until then it
+    /// keeps no minimum, and one that had a minimum goes as soon as it is idle.
+    pub(crate) fn retire(&mut self) {
+        self.minimum = 0;
+        self.retired = self.spec.processes_min > 0;
+    }
+
+    /// Whether a start is under way.
+    pub(crate) fn is_starting(&self) -> bool {
+        self.start.is_some() || self.workers.values().any(|worker| worker.is(Phase::Starting))
     }
 
     /// It goes: requests under way finish.

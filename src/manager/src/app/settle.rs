@@ -16,6 +16,10 @@ pub(crate) enum Settled {
     Gone,
 }
 
+/// How long a worker of an application that is not configured any more may be idle: httpd's old children may still
+/// have requests for it.
+const RETIRED_IDLE: Duration = Duration::from_secs(1);
+
 impl App {
     pub(crate) fn settle(&mut self, core: &mut Core, now: Now) -> Settled {
         self.expire(core, now);
@@ -132,9 +136,14 @@ impl App {
         Some(now.after(timeout.saturating_sub(Duration::from_millis(idle))))
     }
 
+    /// How long a worker above the minimum may be idle.
+    fn idle_timeout(&self) -> Option<Duration> {
+        if self.retired { Some(RETIRED_IDLE) } else { self.spec.idle_timeout }
+    }
+
     /// Lets one worker above the minimum go that has been idle for too long, the highest seat first.
     fn release_idle(&mut self, core: &mut Core, now: Now) {
-        let Some(timeout) = self.spec.idle_timeout else { return };
+        let Some(timeout) = self.idle_timeout() else { return };
         let floor = self.minimum.max(u32::from(self.wanted));
         if self.count(|worker| worker.is_alive()) <= floor {
             return;
@@ -159,7 +168,7 @@ impl App {
             let left = until.saturating_duration_since(now.instant).as_millis();
             now.ms + u64::try_from(left).unwrap_or(0)
         });
-        let starting = self.start.is_some() || self.workers.values().any(|worker| worker.is(Phase::Starting));
+        let starting = self.is_starting();
         let seen = match retry_at {
             _ if self.serves() => (AppState::Ready, 0),
             Some(retry_at) => (AppState::Failed, retry_at),
@@ -186,7 +195,7 @@ impl App {
                 alive < self.minimum.max(u32::from(self.wanted)) || core.ledger.is_waiting(self.entry);
             times.extend(self.hold.filter(|until| short && *until > now.instant));
             times.extend(self.linger.filter(|until| self.current.is_some() && *until > now.instant));
-            if let Some(timeout) = self.spec.idle_timeout.filter(|_| alive > self.minimum) {
+            if let Some(timeout) = self.idle_timeout().filter(|_| alive > self.minimum) {
                 let serving = self.numbers(|worker| worker.is(Phase::Serving));
                 times
                     .extend(serving.iter().filter_map(|number| self.idle_until(core, *number, timeout, now)));

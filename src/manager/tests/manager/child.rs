@@ -48,7 +48,7 @@ impl HttpdChild {
 
     pub(crate) fn resolve(&self, spec: &AppSpec) -> Result<AppRef, String> {
         match self.ask(&ChildToManager::Resolve(spec.encode().unwrap())).0 {
-            ManagerToChild::Resolved { app, generation } => Ok(AppRef { index: app, generation }),
+            ManagerToChild::Resolved { app, generation, .. } => Ok(AppRef { index: app, generation }),
             ManagerToChild::Refused { reason } => Err(reason),
             other => panic!("{other:?}"),
         }
