@@ -9,6 +9,7 @@ use krait_protocol::control::{self, ParentToManager, Policy};
 use krait_protocol::limits;
 use krait_protocol::start::Identity;
 use krait_scoreboard::Scoreboard;
+use krait_sys::pidfd::Process;
 use krait_sys::{clock, identity, socket};
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -41,6 +42,12 @@ fn with_present<T>(body: impl FnOnce(&mut Present) -> T) -> T {
     body(PRESENT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
 }
 
+/// This configuration ends.
+pub(crate) fn forget() {
+    drop(config::end_pass());
+    *PRESENT.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
 /// httpd's own user, as children need it for the specs they make.
 pub(crate) fn server_identity() -> Option<Identity> {
     with_present(|present| present.server.clone())
@@ -63,8 +70,13 @@ pub(crate) fn configured(main: Main<'_>, pconf: Pool<'_>) {
         Some(Manager::Path(path)) => Some(path.clone()),
         None => process::own_folder().map(|folder| format!("{folder}/kraitd")),
     };
+    main.forget_with(pconf);
     let Some(kept) = keep(main) else { return };
     kept.generation += 1;
+    if kept.manager != 0 && !is_running(kept.manager) {
+        // It died while nobody watched, between two configurations.
+        kept.manager = 0;
+    }
     let server = (kept.is_root != 0).then(|| {
         let (name, uid, gid) = process::server_user();
         config::identity_of(&name, uid, gid)
@@ -86,6 +98,10 @@ pub(crate) fn configured(main: Main<'_>, pconf: Pool<'_>) {
     if kept.manager != 0 {
         main.watch(pconf, kept.manager);
     }
+}
+
+fn is_running(pid: i32) -> bool {
+    Process::open(pid.cast_unsigned()).is_ok_and(|process| !process.has_ended())
 }
 
 /// Channel and scoreboard, made once in the life of this httpd.

@@ -115,6 +115,12 @@ unsafe extern "C" fn post_config(
     })
 }
 
+/// The configuration pool ends.
+pub(super) unsafe extern "C" fn configuration_ends(_data: *mut c_void) -> ffi::apr_status_t {
+    guard("the end of a configuration", (), daemon::forget);
+    ffi::APR_SUCCESS.cast_signed()
+}
+
 /// httpd's parent says what became of a process it watches for us.
 pub(super) unsafe extern "C" fn other_child(reason: c_int, record: *mut c_void, status: c_int) {
     guard("other_child", (), || {

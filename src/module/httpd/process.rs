@@ -143,6 +143,21 @@ impl<'a> Main<'a> {
         }
     }
 
+    /// Has [`crate::daemon::forget`] called when this configuration ends: what our statics hold would be lost when
+    /// the module's code is unloaded.
+    pub(crate) fn forget_with(self, pconf: Pool<'_>) {
+        // SAFETY: the pool is live; the function lives until the module is unloaded, which the pool does later, as it
+        // runs its cleanups in reverse order.
+        unsafe {
+            ffi::apr_pool_cleanup_register(
+                pconf.raw,
+                std::ptr::null(),
+                Some(entry::configuration_ends),
+                Some(ffi::apr_pool_cleanup_null),
+            );
+        }
+    }
+
     /// The configuration pool, for [`Main::watch`] outside a configuration pass.
     pub(crate) fn configuration_pool(self) -> Pool<'a> {
         // SAFETY: the server's process record is live, and so is the configuration pool while httpd works.

@@ -185,7 +185,19 @@ mod tests {
         std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
         let failure = find(&plan(&[&file], false)).unwrap_err();
         assert!(failure.summary.contains("may not execute"), "{failure:?}");
-        let failure = find(&plan(&[folder.path()], false)).unwrap_err();
+        std::fs::create_dir_all(folder.path().join("bin/python")).unwrap();
+        let failure = find(&plan(&[folder.path()], true)).unwrap_err();
         assert!(failure.summary.contains("is a folder"), "{failure:?}");
+    }
+
+    #[test]
+    fn the_folder_of_an_environment_stands_for_its_interpreter() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = find(&plan(&[folder.path()], true)).unwrap_err();
+        assert!(failure.summary.contains("bin/python' does not exist"), "{failure:?}");
+        std::fs::create_dir_all(folder.path().join("bin")).unwrap();
+        symlink("/bin/sh", folder.path().join("bin/python")).unwrap();
+        let expected = folder.path().join("bin/python").display().to_string();
+        assert_eq!(find(&plan(&[folder.path()], true)), Ok(expected));
     }
 }

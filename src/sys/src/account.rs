@@ -85,6 +85,7 @@ pub fn groups_of(name: &str, gid: u32) -> Vec<u32> {
     match usize::try_from(count) {
         Ok(count) if result >= 0 && count <= groups.len() => {
             groups.truncate(count);
+            groups.shrink_to_fit();
             groups
         }
         _ => vec![gid],
