@@ -46,8 +46,9 @@ if [ -r "$certificates" ]; then
     options+=(--volume "$certificates:/opt/certificates.crt:ro")
     for name in CARGO_HTTP_CAINFO PIP_CERT; do options+=(--env "$name=/opt/certificates.crt"); done
 fi
+container_home=/root
 cargo_config=${CARGO_HOME:-$HOME/.cargo}/config.toml
-[ ! -r "$cargo_config" ] || options+=(--volume "$cargo_config:/root/.cargo/config.toml:ro")
+[ ! -r "$cargo_config" ] || options+=(--volume "$cargo_config:$container_home/.cargo/config.toml:ro")
 for name in http_proxy https_proxy no_proxy PIP_INDEX_URL PIP_EXTRA_INDEX_URL; do
     [ -z "${!name-}" ] || options+=(--env "$name")
 done

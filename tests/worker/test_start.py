@@ -15,7 +15,9 @@ HELLO = """
             return [repr(sys.version_info[:2]).encode()]
 """
 
-ROOTS = [Path(root) for root in os.environ.get("KRAIT_PYTHONS", "/root/.pyenv/versions").split(":")]
+ROOTS = [
+    Path(root) for root in os.environ.get("KRAIT_PYTHONS", str(Path.home() / ".pyenv/versions")).split(":")
+]
 PYTHONS = sorted({str(path) for root in ROOTS for path in root.glob("*/bin/python")})
 PYTHONS += [path for path in ("/usr/bin/python3",) if Path(path).exists()]
 
@@ -277,4 +279,5 @@ def test_title(start):
     start.write(HELLO)
     zygote = start.ready(name="a-long-name-of-an-app")
     assert Path(f"/proc/{zygote.process.pid}/comm").read_text() == "krait:a-long-na\n"
-    assert Path(f"/proc/{zygote.process.pid}/cmdline").read_text() == "krait: zygote of a-long-name-of-an-app\0"
+    title = Path(f"/proc/{zygote.process.pid}/cmdline").read_text()
+    assert title == "krait: zygote of a-long-name-of-an-app\0"

@@ -112,7 +112,14 @@ impl App {
         self.current = None;
         self.drain_outputs();
         if self.start.is_some() {
-            let summary = format!("the process {ending}");
+            let summary = match self.step() {
+                Step::Interpreter => {
+                    let tried: Vec<_> =
+                        self.spec.interpreters.iter().map(|path| format!("'{path}'")).collect();
+                    format!("the interpreter (the first that exists of {}) {ending}", tried.join(", "))
+                }
+                _ => format!("the process {ending}"),
+            };
             let failure =
                 StartFailure::new(self.step(), summary, advice(self.step(), Some(ending)), self.tail.text());
             self.fail(core, &failure, now);
@@ -137,6 +144,9 @@ fn advice(step: Step, ending: Option<Ending>) -> &'static str {
         }
         Some(Ending::Signalled(libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGABRT)) => {
             "an extension module may be broken or built for another Python; reinstall the application's packages"
+        }
+        Some(Ending::Exited(_)) if step == Step::Interpreter => {
+            "it is no CPython that works; name one of version 3.9 or newer with KraitPython"
         }
         Some(Ending::Exited(_)) if step == Step::Import => {
             "see what the application calls exit for when it is imported"
