@@ -39,16 +39,16 @@ docker/base-image.sh
 options=(
     --init --security-opt seccomp=unconfined --cap-add SYS_PTRACE
     --volume /src --volume "$(rustc --print sysroot):/opt/rust:ro"
-    --env "PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" --env CI=true
+    --env "PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    --env CI=true --env CARGO_HOME=/opt/cargo
 )
 certificates=/etc/ssl/certs/ca-certificates.crt
 if [ -r "$certificates" ]; then
     options+=(--volume "$certificates:/opt/certificates.crt:ro")
     for name in CARGO_HTTP_CAINFO PIP_CERT; do options+=(--env "$name=/opt/certificates.crt"); done
 fi
-container_home=/root
 cargo_config=${CARGO_HOME:-$HOME/.cargo}/config.toml
-[ ! -r "$cargo_config" ] || options+=(--volume "$cargo_config:$container_home/.cargo/config.toml:ro")
+[ ! -r "$cargo_config" ] || options+=(--volume "$cargo_config:/opt/cargo/config.toml:ro")
 for name in http_proxy https_proxy no_proxy PIP_INDEX_URL PIP_EXTRA_INDEX_URL; do
     [ -z "${!name-}" ] || options+=(--env "$name")
 done
