@@ -10,7 +10,7 @@ mod privileges;
 use krait_protocol::control::{self, ZygoteToManager};
 use krait_protocol::limits::{MAX_CONTROL_BYTES, VERSION};
 use krait_protocol::start::{CONTROL_FD, SpawnPlan, StartFailure, Step};
-use krait_sys::{descriptor, signal, socket};
+use krait_sys::{descriptor, schedule, signal, socket};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
@@ -56,6 +56,9 @@ fn run(channel: &OwnedFd) -> StartFailure {
         Ok(program) => program,
         Err(failure) => return failure,
     };
+    // A worker that wakes up to a request does not push aside the httpd thread that sent it, which is about to wait
+    // anyway: a fifth more requests on a busy machine. Nothing depends on it, so a refusal is of no consequence.
+    schedule::become_batch().ok();
     // The manager's signal handling is not the application's.
     signal::reset();
     // Our channel becomes the interpreter's control channel, and its standard input becomes empty.

@@ -13,6 +13,7 @@ pub mod parent_death;
 pub mod pidfd;
 pub mod process;
 pub mod random;
+pub mod schedule;
 pub mod signal;
 pub mod socket;
 pub mod wait;
