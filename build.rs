@@ -47,7 +47,7 @@ fn main() {
         .allowlist_function("ap_(escape_html2|rputs|rwrite|run_http_scheme|is_initial_req|bucket_error_create|bucket_eoc_create)")
         .allowlist_function("ap_map_http_request_error")
         .allowlist_function("apr_(palloc|pstrmemdup|pool_cleanup_register|pool_cleanup_null|pool_userdata_get|pool_userdata_setn)")
-        .allowlist_function("apr_(table_(addn|setn|set|get|unset|clear|elts)|brigade_(create|cleanup|destroy))")
+        .allowlist_function("apr_(table_(addn|setn|set|get|unset|clear|elts)|brigade_(create|cleanup|destroy|insert_file))")
         .allowlist_function("apr_bucket_(file_enable_mmap|transient_create|eos_create|flush_create|file_create|heap_create)")
         .allowlist_function("apr_(os_file_put|proc_other_child_register|proc_other_child_unregister)")
         .allowlist_type("(module|command_rec|cmd_parms|request_rec|server_rec|conn_rec|core_dir_config|ap_directive_t|unixd_config_rec|apr_table_entry_t|apr_proc_t|apr_bucket_brigade|apr_bucket)")

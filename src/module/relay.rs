@@ -39,6 +39,7 @@ pub(crate) struct Relay<'r, 'a> {
     pieces: Vec<Piece>,
     /// Whether something was passed on that httpd may still hold.
     is_held: bool,
+    has_file: bool,
     /// What the application logged, for `KraitDebug On`.
     pub(crate) logged: Vec<u8>,
 }
@@ -51,7 +52,16 @@ impl<'r, 'a> Relay<'r, 'a> {
     ) -> Result<Self, Failure> {
         inbox.reset();
         let answer = Answer::new(r)?;
-        Ok(Relay { r, rules, inbox, answer, pieces: Vec::new(), is_held: false, logged: Vec::new() })
+        Ok(Relay {
+            r,
+            rules,
+            inbox,
+            answer,
+            pieces: Vec::new(),
+            is_held: false,
+            has_file: false,
+            logged: Vec::new(),
+        })
     }
 
     /// Whether the answer was broken off visibly, so that no error page can follow.
@@ -194,6 +204,10 @@ impl<'r, 'a> Relay<'r, 'a> {
     }
 
     fn file(&mut self, range: Range<usize>) -> Result<(), Failure> {
+        // One is what a worker sends; each stays open until the request ends.
+        if std::mem::replace(&mut self.has_file, true) {
+            return Err(Failure::Protocol("a second file in one answer".to_owned()));
+        }
         let (offset, length) = frame::decode_file(self.inbox.bytes(range)).map_err(protocol)?;
         let file = self
             .inbox

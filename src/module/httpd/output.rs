@@ -71,7 +71,7 @@ impl<'r> Output<'r> {
         length: u64,
         then: Then,
     ) -> Result<(), Gone> {
-        let (Ok(offset), Ok(size)) = (i64::try_from(offset), usize::try_from(length)) else {
+        let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else {
             return Err(Gone);
         };
         let mut raw: RawFd = file.into_raw_fd();
@@ -91,20 +91,12 @@ impl<'r> Output<'r> {
             if status != ffi::APR_SUCCESS.cast_signed() {
                 return Err(Gone);
             }
-            let mut offset = offset;
-            let mut left = size;
-            while left > 0 {
-                // One bucket's length is what sendfile(2) takes at once at the most.
-                let part = left.min(LARGEST_FILE_BUCKET_BYTES);
-                let bucket = ffi::apr_bucket_file_create(handle, offset, part, pool, self.allocator());
-                if bucket.is_null() {
-                    return Err(Gone);
-                }
-                ffi::apr_bucket_file_enable_mmap(bucket, 0);
-                self.append(bucket);
-                left -= part;
-                offset = offset.saturating_add(i64::try_from(part).unwrap_or(i64::MAX));
+            // As many buckets as sendfile(2) needs, which share the file: kept over a slow client they stay one.
+            let first = ffi::apr_brigade_insert_file(self.brigade.as_ptr(), handle, offset, length, pool);
+            if first.is_null() {
+                return Err(Gone);
             }
+            ffi::apr_bucket_file_enable_mmap(first, 0);
         }
         self.finish(then)
     }
@@ -153,9 +145,6 @@ impl<'r> Output<'r> {
         }
     }
 }
-
-/// 1 GiB, below what `sendfile(2)` and a bucket's length on every platform take.
-const LARGEST_FILE_BUCKET_BYTES: usize = 1 << 30;
 
 unsafe extern "C" fn close_descriptor(data: *mut c_void) -> ffi::apr_status_t {
     if let Ok(raw) = RawFd::try_from(data.addr()) {
